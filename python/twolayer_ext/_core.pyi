@@ -1,0 +1,63 @@
+"""The compiled core.
+
+It checks shapes, dtypes, labels and row numbers, so that no call reads or writes out of bounds, and
+releases the GIL while it computes. It does not convert: `x` is (N, D) of uint8, float32 or float64
+with contiguous rows, `y` int64 (N,), `rows` int64 row numbers.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+def build_info() -> dict[str, Any]: ...
+def default_threads() -> int: ...
+
+class Network:
+    def __init__(self, layer_sizes: Sequence[int], activation: str, dtype: str) -> None: ...
+    @property
+    def layer_sizes(self) -> tuple[int, ...]: ...
+    @property
+    def activation(self) -> str: ...
+    @property
+    def dtype(self) -> str: ...
+    def set_normalization(
+        self, shift: NDArray[np.float64], scale: NDArray[np.float64]
+    ) -> None: ...
+    def layer(self, index: int) -> tuple[NDArray[Any], NDArray[Any]]: ...
+    def set_layer(self, index: int, weights: NDArray[Any], bias: NDArray[Any]) -> None: ...
+    def probabilities(
+        self, x: NDArray[Any], rows: NDArray[np.int64] | None, threads: int
+    ) -> NDArray[Any]: ...
+    def evaluate(
+        self, x: NDArray[Any], y: NDArray[np.int64], rows: NDArray[np.int64] | None, threads: int
+    ) -> tuple[float, int]: ...
+    def loss_and_gradients(
+        self, x: NDArray[Any], y: NDArray[np.int64], reg: float, threads: int
+    ) -> tuple[float, list[tuple[NDArray[Any], NDArray[Any]]]]: ...
+
+class Trainer:
+    def __init__(
+        self,
+        network: Network,
+        *,
+        optimizer: str,
+        momentum: float,
+        nesterov: bool,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+        weight_decay: float,
+        reg: float,
+        batch_size: int,
+        threads: int,
+    ) -> None: ...
+    def run(
+        self,
+        x: NDArray[Any],
+        y: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        learning_rate: float,
+        losses: NDArray[np.float64],
+    ) -> tuple[int, int]: ...

@@ -1,0 +1,345 @@
+// The compiled module _core: checks shapes and types, releases the GIL, calls the core. The only
+// file that includes pybind11. Values (labels in range, finite inputs, positive sizes) are checked
+// by the Python layer, which can say it in the user's words.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/dispatch.hpp"
+#include "core/inference.hpp"
+#include "core/network.hpp"
+#include "core/threads.hpp"
+#include "core/trainer.hpp"
+
+namespace py = pybind11;
+
+namespace twolayer {
+namespace {
+
+// No conversions: what does not fit is an error, never a silent copy.
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+using Indices = Array<std::int64_t>;
+
+template <class T>
+using NetworkPointer = std::shared_ptr<Network<T>>;
+using AnyNetwork = std::variant<NetworkPointer<float>, NetworkPointer<double>>;
+using AnyTrainer = std::variant<std::unique_ptr<Trainer<float>>, std::unique_ptr<Trainer<double>>>;
+
+void require(bool condition, const char* message) {
+  if (!condition) throw py::value_error(message);
+}
+
+template <class Names, class Value = typename Names::value_type::second_type>
+Value by_name(const Names& names, const std::string& name, const char* argument) {
+  for (const auto& [known, value] : names) {
+    if (name == known) return value;
+  }
+  throw py::value_error(std::string(argument) + ": unknown name '" + name + "'");
+}
+
+const std::vector<std::pair<std::string, Activation>> activations = {
+    {"identity", Activation::identity},
+    {"relu", Activation::relu},
+    {"tanh", Activation::tanh},
+    {"logistic", Activation::logistic},
+};
+
+OptimizerKind optimizer_kind(const std::string& name, double momentum, bool nesterov) {
+  const std::vector<std::pair<std::string, OptimizerKind>> optimizers = {
+      {"sgd", momentum == 0 ? OptimizerKind::sgd
+              : nesterov    ? OptimizerKind::nesterov
+                            : OptimizerKind::momentum},
+      {"adam", OptimizerKind::adam},
+      {"adamw", OptimizerKind::adamw},
+  };
+  return by_name(optimizers, name, "optimizer");
+}
+
+ElementType element_type(const py::array& x) {
+  if (py::isinstance<py::array_t<std::uint8_t>>(x)) return ElementType::uint8;
+  if (py::isinstance<py::array_t<float>>(x)) return ElementType::float32;
+  if (py::isinstance<py::array_t<double>>(x)) return ElementType::float64;
+  throw py::type_error("x: element type must be uint8, float32 or float64");
+}
+
+// The arrays outlive the call that these views are made for, since the caller holds them; so their
+// memory may be read with the GIL released.
+Data view(const py::array& x, const Indices* y, std::int64_t inputs) {
+  require(x.ndim() == 2 && x.shape(1) == inputs, "x: shape must be (N, inputs of the network)");
+  require(x.shape(1) <= 1 || x.strides(1) == x.itemsize(), "x: rows must be contiguous");
+  if (y != nullptr) {
+    require(y->ndim() == 1 && y->shape(0) == x.shape(0), "y: shape must be (N,)");
+  }
+  return {x.data(), element_type(x), x.strides(0), y != nullptr ? y->data() : nullptr};
+}
+
+Rows select(const py::array& x, const std::optional<Indices>& rows) {
+  if (!rows) return {nullptr, 0, x.shape(0)};
+  require(rows->ndim() == 1, "rows: shape must be (n,)");
+  for (py::ssize_t i = 0; i < rows->shape(0); ++i) {
+    require(rows->data()[i] >= 0 && rows->data()[i] < x.shape(0),
+            "rows: numbers must be in [0, N)");
+  }
+  return {rows->data(), 0, rows->shape(0)};
+}
+
+void require_labels(const Indices& y, std::int64_t classes) {
+  for (py::ssize_t i = 0; i < y.shape(0); ++i) {
+    require(y.data()[i] >= 0 && y.data()[i] < classes, "y: labels must be in [0, classes)");
+  }
+}
+
+template <class T>
+py::tuple layer_arrays(std::int64_t inputs, std::int64_t outputs, const T* weights, const T* bias) {
+  Array<T> w({inputs, outputs});
+  Array<T> b(outputs);
+  from_panels(weights, inputs, outputs, w.mutable_data());
+  from_panels(bias, 1, outputs, b.mutable_data());
+  return py::make_tuple(std::move(w), std::move(b));
+}
+
+class BoundNetwork {
+ public:
+  BoundNetwork(std::vector<std::int64_t> sizes, const std::string& activation,
+               const std::string& dtype) {
+    require(sizes.size() >= 2, "layer_sizes: at least inputs and classes");
+    for (const std::int64_t size : sizes) require(size >= 1, "layer_sizes: must be positive");
+    const Activation kind = by_name(activations, activation, "activation");
+    if (dtype == "float32") {
+      network_ = std::make_shared<Network<float>>(std::move(sizes), kind);
+    } else if (dtype == "float64") {
+      network_ = std::make_shared<Network<double>>(std::move(sizes), kind);
+    } else {
+      throw py::value_error("dtype: must be 'float32' or 'float64'");
+    }
+  }
+
+  const AnyNetwork& any() const { return network_; }
+
+  template <class Body>
+  auto visit(const Body& body) const {
+    return std::visit([&](const auto& network) { return body(*network); }, network_);
+  }
+
+  std::int64_t inputs() const {
+    return visit([](const auto& network) { return network.sizes.front(); });
+  }
+
+  py::tuple layer_sizes() const {
+    return visit([](const auto& network) { return py::tuple(py::cast(network.sizes)); });
+  }
+
+  std::string activation() const {
+    const Activation kind = visit([](const auto& network) { return network.activation; });
+    for (const auto& [name, value] : activations) {
+      if (value == kind) return name;
+    }
+    return {};
+  }
+
+  std::string dtype() const { return network_.index() == 0 ? "float32" : "float64"; }
+
+  void set_normalization(const Array<double>& shift, const Array<double>& scale) {
+    require(shift.ndim() == 1 && shift.shape(0) == inputs(), "shift: shape must be (inputs,)");
+    require(scale.ndim() == 1 && scale.shape(0) == inputs(), "scale: shape must be (inputs,)");
+    visit([&](auto& network) {
+      using T = std::remove_reference_t<decltype(network.shift.data()[0])>;
+      for (std::int64_t i = 0; i < inputs(); ++i) {
+        network.shift.data()[i] = static_cast<T>(shift.at(i));
+        network.inverse_scale.data()[i] = static_cast<T>(1 / scale.at(i));
+      }
+    });
+  }
+
+  py::tuple layer(std::size_t index) const {
+    return visit([&](const auto& network) {
+      const auto& layer = network.layers.at(index);
+      return layer_arrays(layer.inputs, layer.outputs, layer.weights.data(), layer.bias.data());
+    });
+  }
+
+  void set_layer(std::size_t index, const py::array& weights, const py::array& bias) {
+    visit([&](auto& network) {
+      using T = std::remove_reference_t<decltype(network.shift.data()[0])>;
+      auto& layer = network.layers.at(index);
+      require(py::isinstance<Array<T>>(weights) && weights.ndim() == 2 &&
+                  weights.shape(0) == layer.inputs && weights.shape(1) == layer.outputs,
+              "weights: must be C-contiguous, of the layer's shape and the network's dtype");
+      require(py::isinstance<Array<T>>(bias) && bias.ndim() == 1 && bias.shape(0) == layer.outputs,
+              "bias: must be C-contiguous, of the layer's shape and the network's dtype");
+      to_panels(static_cast<const T*>(weights.data()), layer.inputs, layer.outputs,
+                layer.weights.data());
+      to_panels(static_cast<const T*>(bias.data()), 1, layer.outputs, layer.bias.data());
+    });
+  }
+
+  py::array probabilities(const py::array& x, const std::optional<Indices>& rows,
+                          int threads) const {
+    const Data data = view(x, nullptr, inputs());
+    const Rows chosen = select(x, rows);
+    return visit([&](const auto& network) -> py::array {
+      using T = std::remove_const_t<std::remove_reference_t<decltype(network.shift.data()[0])>>;
+      Array<T> result({chosen.count, network.sizes.back()});
+      T* to = result.mutable_data();
+      {
+        py::gil_scoped_release release;
+        predict_probabilities(network, data, chosen, threads, to);
+      }
+      return result;
+    });
+  }
+
+  py::tuple evaluate(const py::array& x, const Indices& y, const std::optional<Indices>& rows,
+                     int threads) const {
+    const Data data = view(x, &y, inputs());
+    const Rows chosen = select(x, rows);
+    require(chosen.count > 0, "rows: at least one is needed");
+    return visit([&](const auto& network) {
+      require_labels(y, network.sizes.back());
+      Score score;
+      {
+        py::gil_scoped_release release;
+        score = twolayer::evaluate(network, data, chosen, threads);
+      }
+      return py::make_tuple(score.loss, score.correct);
+    });
+  }
+
+  py::tuple gradients(const py::array& x, const Indices& y, double reg, int threads) {
+    const Data data = view(x, &y, inputs());
+    const Rows rows{nullptr, 0, x.shape(0)};
+    require(rows.count > 0, "x: at least one row is needed");
+    return visit([&](auto& network) {
+      require_labels(y, network.sizes.back());
+      auto result = [&] {
+        py::gil_scoped_release release;
+        return loss_and_gradients(network, data, rows, reg, threads);
+      }();
+      py::list layers;
+      for (std::size_t l = 0; l < network.layers.size(); ++l) {
+        layers.append(layer_arrays(network.layers[l].inputs, network.layers[l].outputs,
+                                   result.layers[l].weights.data(), result.layers[l].bias.data()));
+      }
+      return py::make_tuple(result.loss, std::move(layers));
+    });
+  }
+
+ private:
+  AnyNetwork network_;
+};
+
+class BoundTrainer {
+ public:
+  BoundTrainer(const BoundNetwork& network, const std::string& optimizer, double momentum,
+               bool nesterov, double beta1, double beta2, double epsilon, double weight_decay,
+               double reg, std::int64_t batch_size, int threads)
+      : network_(network.any()), batch_size_(batch_size) {
+    require(batch_size >= 1, "batch_size: must be positive");
+    require(threads >= 1, "threads: must be positive");
+    const OptimizerOptions options{optimizer_kind(optimizer, momentum, nesterov),
+                                   momentum,
+                                   beta1,
+                                   beta2,
+                                   epsilon,
+                                   weight_decay,
+                                   reg};
+    std::visit(
+        [&](const auto& pointer) {
+          using T = std::remove_reference_t<decltype(pointer->shift.data()[0])>;
+          trainer_ = std::make_unique<Trainer<T>>(*pointer, options, batch_size, threads);
+        },
+        network_);
+  }
+
+  py::tuple run(const py::array& x, const Indices& y, const Indices& rows, double learning_rate,
+                Array<double>& losses) {
+    return std::visit(
+        [&](const auto& trainer, const auto& network) -> py::tuple {
+          if constexpr (std::is_invocable_v<decltype(&std::decay_t<decltype(*trainer)>::run),
+                                            decltype(*trainer), decltype(*network), const Data&,
+                                            const Rows&, double, double*>) {
+            const Data data = view(x, &y, network->sizes.front());
+            const Rows chosen = select(x, rows);
+            require_labels(y, network->sizes.back());
+            require(losses.ndim() == 1 &&
+                        losses.shape(0) >= (chosen.count + batch_size_ - 1) / batch_size_,
+                    "losses: one element a step is needed");
+            double* to = losses.mutable_data();
+            Progress progress;
+            {
+              py::gil_scoped_release release;
+              progress = trainer->run(*network, data, chosen, learning_rate, to);
+            }
+            return py::make_tuple(progress.steps, progress.correct);
+          } else {
+            throw std::logic_error("trainer and network differ in dtype");
+          }
+        },
+        trainer_, network_);
+  }
+
+ private:
+  AnyNetwork network_;
+  AnyTrainer trainer_;
+  std::int64_t batch_size_;
+};
+
+py::dict build_info() {
+  const Choice& choice = chosen_target();
+  py::list targets;
+  for (const Target* target : built_targets()) targets.append(target->name);
+  py::dict info;
+  info["compiler"] = TWOLAYER_COMPILER;
+  info["flags"] = TWOLAYER_FLAGS;
+  info["openmp"] = has_openmp();
+  info["isa_built"] = py::tuple(targets);
+  info["isa"] = choice.target->name;
+  info["isa_reason"] = choice.reason;
+  return info;
+}
+
+}  // namespace
+}  // namespace twolayer
+
+PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
+  using namespace twolayer;
+  using py::arg;
+  chosen_target();  // a wrong TWOLAYER_ISA fails the import, not the first call
+  m.def("build_info", &build_info);
+  m.def("default_threads", &default_threads);
+  py::class_<BoundNetwork>(m, "Network")
+      .def(py::init<std::vector<std::int64_t>, const std::string&, const std::string&>(),
+           arg("layer_sizes"), arg("activation"), arg("dtype"))
+      .def_property_readonly("layer_sizes", &BoundNetwork::layer_sizes)
+      .def_property_readonly("activation", &BoundNetwork::activation)
+      .def_property_readonly("dtype", &BoundNetwork::dtype)
+      .def("set_normalization", &BoundNetwork::set_normalization, arg("shift").noconvert(),
+           arg("scale").noconvert())
+      .def("layer", &BoundNetwork::layer, arg("index"))
+      .def("set_layer", &BoundNetwork::set_layer, arg("index"), arg("weights"), arg("bias"))
+      .def("probabilities", &BoundNetwork::probabilities, arg("x"), arg("rows").noconvert(),
+           arg("threads"))
+      .def("evaluate", &BoundNetwork::evaluate, arg("x"), arg("y").noconvert(),
+           arg("rows").noconvert(), arg("threads"))
+      .def("loss_and_gradients", &BoundNetwork::gradients, arg("x"), arg("y").noconvert(),
+           arg("reg"), arg("threads"));
+  py::class_<BoundTrainer>(m, "Trainer")
+      .def(py::init<const BoundNetwork&, const std::string&, double, bool, double, double, double,
+                    double, double, std::int64_t, int>(),
+           arg("network"), py::kw_only(), arg("optimizer"), arg("momentum"), arg("nesterov"),
+           arg("beta1"), arg("beta2"), arg("epsilon"), arg("weight_decay"), arg("reg"),
+           arg("batch_size"), arg("threads"))
+      .def("run", &BoundTrainer::run, arg("x"), arg("y").noconvert(), arg("rows").noconvert(),
+           arg("learning_rate"), arg("losses").noconvert());
+}

@@ -1,0 +1,53 @@
+#include "dispatch.hpp"
+
+#include <cstdlib>
+#include <stdexcept>
+
+#include "../kernels/targets.hpp"
+
+namespace twolayer {
+
+const std::vector<const Target*>& built_targets() {
+  static const std::vector<const Target*> targets = {
+#ifdef TWOLAYER_X86_64
+      &target_avx512,
+      &target_avx2,
+#endif
+#ifdef TWOLAYER_AARCH64
+      &target_neon,
+#endif
+      &target_portable,
+  };
+  return targets;
+}
+
+namespace {
+
+Choice choose() {
+  const char* forced = std::getenv("TWOLAYER_ISA");
+  const std::string name = forced != nullptr ? forced : "";
+  std::string names;
+  for (const Target* target : built_targets()) {
+    if (name.empty() && target->supported()) {
+      return {target, "the best one this CPU supports"};
+    }
+    if (name == target->name) {
+      if (!target->supported()) {
+        throw std::runtime_error("TWOLAYER_ISA=" + name + ": this CPU does not support it");
+      }
+      return {target, "forced by TWOLAYER_ISA"};
+    }
+    names += names.empty() ? "" : ", ";
+    names += target->name;
+  }
+  throw std::runtime_error("TWOLAYER_ISA=" + name + ": unknown; built in are " + names);
+}
+
+}  // namespace
+
+const Choice& chosen_target() {
+  static const Choice choice = choose();
+  return choice;
+}
+
+}  // namespace twolayer

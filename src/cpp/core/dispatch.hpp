@@ -1,0 +1,33 @@
+// Which target's kernels this process uses: chosen once, the best one that the CPU supports, or the
+// one that the environment variable TWOLAYER_ISA names.
+#pragma once
+
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "../kernels/table.hpp"
+
+namespace twolayer {
+
+struct Choice {
+  const Target* target;
+  std::string reason;
+};
+
+// All targets built in, best first.
+const std::vector<const Target*>& built_targets();
+
+// Throws std::runtime_error if TWOLAYER_ISA names an unknown target or one this CPU lacks.
+const Choice& chosen_target();
+
+template <class T>
+const Kernels<T>& kernels() {
+  if constexpr (std::is_same_v<T, float>) {
+    return chosen_target().target->float32;
+  } else {
+    return chosen_target().target->float64;
+  }
+}
+
+}  // namespace twolayer

@@ -1,0 +1,48 @@
+// A network's parameters, kept in the layout the products want.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "../kernels/table.hpp"
+#include "buffer.hpp"
+
+namespace twolayer {
+
+template <class T>
+struct Layer {
+  std::int64_t inputs;
+  std::int64_t outputs;
+  Buffer<T> weights;  // (inputs, outputs) in panels
+  Buffer<T> bias;     // padded(outputs)
+
+  Layer(std::int64_t inputs, std::int64_t outputs)
+      : inputs(inputs),
+        outputs(outputs),
+        weights(inputs * padded(outputs)),
+        bias(padded(outputs)) {}
+};
+
+template <class T>
+struct Network {
+  std::vector<std::int64_t> sizes;
+  Activation activation;  // of the hidden layers; the last layer gives logits
+  std::vector<Layer<T>> layers;
+  Buffer<T> shift;  // padded(sizes.front()): the input is (x - shift) * inverse_scale
+  Buffer<T> inverse_scale;
+
+  // sizes: inputs, hidden sizes, classes; at least two, all positive.
+  Network(std::vector<std::int64_t> sizes, Activation activation);
+
+  Activation activation_of(std::size_t layer) const {
+    return layer + 1 < layers.size() ? activation : Activation::identity;
+  }
+};
+
+// Between panels and row-major (rows, columns); padding is left alone.
+template <class T>
+void to_panels(const T* from, std::int64_t rows, std::int64_t columns, T* to);
+template <class T>
+void from_panels(const T* from, std::int64_t rows, std::int64_t columns, T* to);
+
+}  // namespace twolayer

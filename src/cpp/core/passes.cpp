@@ -1,0 +1,149 @@
+#include "passes.hpp"
+
+#include <algorithm>
+
+#include "dispatch.hpp"
+
+namespace twolayer {
+
+template <class T>
+Workspace<T>::Workspace(const Network<T>& network, std::int64_t capacity, int threads,
+                        bool training)
+    : capacity(capacity), losses(capacity), correct(capacity) {
+  for (const std::int64_t size : network.sizes) activations.emplace_back(capacity * padded(size));
+  if (!training) return;
+  std::int64_t widest = 0;
+  for (const Layer<T>& layer : network.layers) {
+    gradients.emplace_back(capacity * padded(layer.outputs));
+    widest = std::max(widest, layer.outputs);
+  }
+  if (network.layers.size() > 1) {
+    for (int t = 0; t < threads; ++t) scratch.emplace_back(padded(widest) * panel_width);
+  }
+}
+
+namespace {
+
+struct Share {
+  Range samples;
+  Range panels;
+};
+
+// Splits a result (samples, panels) over a grid of threads such that the largest part is smallest;
+// among equals the one with the most columns of threads, whose parts read the fewest weights.
+Share share(std::int64_t samples, std::int64_t panels, const Member& member) {
+  constexpr std::int64_t rows_of_a_tile = 14;  // near enough for every target
+  const std::int64_t tiles = (samples + rows_of_a_tile - 1) / rows_of_a_tile;
+  const auto part = [](std::int64_t total, std::int64_t parts) {
+    return (total + parts - 1) / parts;
+  };
+  const int size = member.size();
+  int columns = 1;
+  std::int64_t smallest = tiles * panels + 1;
+  for (int c = size; c >= 1; --c) {
+    if (size % c != 0) continue;
+    const std::int64_t largest = part(panels, c) * part(tiles, size / c);
+    if (largest < smallest) {
+      smallest = largest;
+      columns = c;
+    }
+  }
+  const int rows = size / columns;
+  const int row = member.rank() / columns;
+  const int column = member.rank() % columns;
+  return {{samples * row / rows, samples * (row + 1) / rows},
+          {panels * column / columns, panels * (column + 1) / columns}};
+}
+
+}  // namespace
+
+template <class T>
+void forward_pass(const Network<T>& network, const Data& data, const Rows& rows, Workspace<T>& work,
+                  const Member& member) {
+  const Kernels<T>& kernel = kernels<T>();
+  const std::int64_t inputs = network.sizes.front();
+  kernel.gather({data.x, data.type, data.row_stride, rows.numbers, rows.first, rows.count, inputs,
+                 network.shift.data(), network.inverse_scale.data(), work.activations[0].data()},
+                member.share(panel_count(inputs)));
+  member.wait();
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    const Layer<T>& layer = network.layers[l];
+    const Share mine = share(rows.count, panel_count(layer.outputs), member);
+    kernel.forward({work.activations[l].data(), layer.weights.data(), layer.bias.data(),
+                    work.activations[l + 1].data(), rows.count, layer.inputs, layer.outputs,
+                    network.activation_of(l)},
+                   mine.samples, mine.panels);
+    member.wait();
+  }
+}
+
+template <class T>
+void loss_pass(const Network<T>& network, const Data& data, const Rows& rows, Workspace<T>& work,
+               const Member& member) {
+  Softmax<T> args{};
+  args.logits = work.activations.back().data();
+  args.labels = data.labels;
+  args.rows = rows.numbers;
+  args.first_row = rows.first;
+  args.samples = rows.count;
+  args.classes = network.sizes.back();
+  args.gradient_scale = T(1) / static_cast<T>(rows.count);
+  args.gradient = work.gradients.empty() ? nullptr : work.gradients.back().data();
+  args.losses = work.losses.data();
+  args.correct = work.correct.data();
+  kernels<T>().softmax(args, member.share(rows.count));
+  member.wait();
+}
+
+template <class T>
+void backward_pass(const Network<T>& network, std::int64_t samples, Workspace<T>& work,
+                   const Member& member) {
+  for (std::size_t l = network.layers.size() - 1; l > 0; --l) {
+    const Layer<T>& layer = network.layers[l];
+    const Share mine = share(samples, panel_count(layer.inputs), member);
+    kernels<T>().backward(
+        {work.gradients[l].data(), layer.weights.data(), work.activations[l].data(),
+         work.gradients[l - 1].data(), samples, layer.inputs, layer.outputs, network.activation},
+        mine.samples, mine.panels, work.scratch[static_cast<std::size_t>(member.rank())].data());
+    member.wait();
+  }
+}
+
+template <class T>
+double sum_of_losses(const Workspace<T>& work, std::int64_t samples) {
+  double sum = 0;
+  for (std::int64_t n = 0; n < samples; ++n) sum += static_cast<double>(work.losses.data()[n]);
+  return sum;
+}
+
+template <class T>
+std::int64_t count_of_correct(const Workspace<T>& work, std::int64_t samples) {
+  std::int64_t count = 0;
+  for (std::int64_t n = 0; n < samples; ++n) count += work.correct.data()[n];
+  return count;
+}
+
+template <class T>
+int useful_threads(const Network<T>& network, std::int64_t samples, int threads) {
+  constexpr std::int64_t worth_a_thread = 200'000;
+  std::int64_t multiply_adds = 0;
+  for (const Layer<T>& layer : network.layers) multiply_adds += layer.inputs * layer.outputs;
+  multiply_adds *= samples;
+  return static_cast<int>(
+      std::clamp<std::int64_t>(multiply_adds / worth_a_thread, 1, std::max(threads, 1)));
+}
+
+#define TWOLAYER_INSTANTIATE(T)                                                               \
+  template struct Workspace<T>;                                                               \
+  template void forward_pass(const Network<T>&, const Data&, const Rows&, Workspace<T>&,      \
+                             const Member&);                                                  \
+  template void loss_pass(const Network<T>&, const Data&, const Rows&, Workspace<T>&,         \
+                          const Member&);                                                     \
+  template void backward_pass(const Network<T>&, std::int64_t, Workspace<T>&, const Member&); \
+  template double sum_of_losses(const Workspace<T>&, std::int64_t);                           \
+  template std::int64_t count_of_correct(const Workspace<T>&, std::int64_t);                  \
+  template int useful_threads(const Network<T>&, std::int64_t, int);
+TWOLAYER_INSTANTIATE(float)
+TWOLAYER_INSTANTIATE(double)
+
+}  // namespace twolayer

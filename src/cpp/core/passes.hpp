@@ -1,0 +1,53 @@
+// The phases that training and inference are made of. All threads of a team call each function
+// together; on return its results may be read by all of them.
+#pragma once
+
+#include <vector>
+
+#include "../kernels/table.hpp"
+#include "buffer.hpp"
+#include "data.hpp"
+#include "network.hpp"
+#include "threads.hpp"
+
+namespace twolayer {
+
+// Everything between input and loss for batches of up to `capacity` samples, allocated once.
+template <class T>
+struct Workspace {
+  std::int64_t capacity;
+  std::vector<Buffer<T>> activations;  // (N, sizes[l]) in panels; the last one holds the logits
+  std::vector<Buffer<T>> gradients;    // of the pre-activations, by layer; empty for inference
+  std::vector<Buffer<T>> scratch;      // one a thread, for Kernels::backward
+  Buffer<T> losses;                    // N
+  Buffer<std::uint8_t> correct;        // N
+
+  Workspace(const Network<T>& network, std::int64_t capacity, int threads, bool training);
+};
+
+template <class T>
+void forward_pass(const Network<T>& network, const Data& data, const Rows& rows, Workspace<T>& work,
+                  const Member& member);
+
+// Fills work.losses and work.correct; for training also the last layer's gradient, scaled by
+// 1 / rows.count.
+template <class T>
+void loss_pass(const Network<T>& network, const Data& data, const Rows& rows, Workspace<T>& work,
+               const Member& member);
+
+// From the last layer's gradient to all others'.
+template <class T>
+void backward_pass(const Network<T>& network, std::int64_t samples, Workspace<T>& work,
+                   const Member& member);
+
+// In ascending order.
+template <class T>
+double sum_of_losses(const Workspace<T>& work, std::int64_t samples);
+template <class T>
+std::int64_t count_of_correct(const Workspace<T>& work, std::int64_t samples);
+
+// Threads worth waking for one batch: the multiply-adds of a pass against the cost of its barriers.
+template <class T>
+int useful_threads(const Network<T>& network, std::int64_t samples, int threads);
+
+}  // namespace twolayer

@@ -1,0 +1,216 @@
+// exp, expm1, tanh, logistic over Vec<T> and log of a scalar, for float and double. Included after
+// a target header. Each is one fixed chain of operations that round alike on every target, so the
+// bits are the same everywhere; a C library's are not.
+//
+// Errors measured against extended precision, in units in the last place (all floats, 10^8
+// doubles): MEASURED
+#pragma once
+
+#include <cstdint>
+
+namespace {  // every target has its own copy: nothing here may be shared by the linker
+
+// The polynomials are minimax fits by the Remez exchange at 50 digits, each coefficient then
+// rounded to T, lowest power first:
+//   exponential  s(r), |r| <= ln2 / 2, with expm1(r) = r + r^2 s(r), for the least relative error
+//   logarithm    P(z), z = t^2 <= (3 - 2 sqrt2)^2, with 2 atanh(t) = 2 t + t z P(z), likewise
+template <class T>
+struct MathConstants;
+
+template <>
+struct MathConstants<float> {
+  static constexpr float log2_e = 0x1.715476p+0f;
+  // ln2 = high + low. x - n * high is exact under fma: both are multiples of 2^-25 below 1/2.
+  static constexpr float ln2_high = 0x1.62e43p-1f;
+  static constexpr float ln2_low = -0x1.05c61p-29f;
+  // At and beyond these exp(x) is infinite, exp(x) rounds to 0, expm1(x) rounds to -1.
+  static constexpr float exp_infinite = 89.0f;
+  static constexpr float exp_zero = -104.0f;
+  static constexpr float expm1_minus_one = -18.0f;
+  static constexpr float exponential[] = {0x1p-1f,        0x1.555554p-3f,  0x1.5554b2p-5f,
+                                          0x1.11118ap-7f, 0x1.6d71f8p-10f, 0x1.a032cp-13f};
+
+  using Bits = std::uint32_t;
+  static constexpr int mantissa_bits = 23;
+  static constexpr Bits infinity = 0x7f800000;
+  static constexpr Bits sqrt_half = 0x3f3504f3;
+  // ln2 again, high part short enough for e * high to be exact for every exponent e.
+  static constexpr float ln2_short = 0x1.62e4p-1f;
+  static constexpr float ln2_rest = 0x1.7f7d1cp-20f;
+  static constexpr float logarithm[] = {0x1.555554p-1f, 0x1.999a7ap-2f, 0x1.2438d2p-2f,
+                                        0x1.e2f722p-3f};
+};
+
+template <>
+struct MathConstants<double> {
+  static constexpr double log2_e = 0x1.71547652b82fep+0;
+  static constexpr double ln2_high = 0x1.62e42fefa39efp-1;
+  static constexpr double ln2_low = 0x1.abc9e3b39803fp-56;
+  static constexpr double exp_infinite = 710.0;
+  static constexpr double exp_zero = -746.0;
+  static constexpr double expm1_minus_one = -38.0;
+  static constexpr double exponential[] = {0x1p-1,
+                                           0x1.5555555555559p-3,
+                                           0x1.555555555553fp-5,
+                                           0x1.111111110f6dap-7,
+                                           0x1.6c16c16c1f076p-10,
+                                           0x1.a01a01afd3e64p-13,
+                                           0x1.a01a017bc714fp-16,
+                                           0x1.71ddf87eadd65p-19,
+                                           0x1.27e5362ae25c3p-22,
+                                           0x1.af5e751a1da8ep-26,
+                                           0x1.1ee889ba2e2bfp-29};
+
+  using Bits = std::uint64_t;
+  static constexpr int mantissa_bits = 52;
+  static constexpr Bits infinity = 0x7ff0000000000000;
+  static constexpr Bits sqrt_half = 0x3fe6a09e667f3bcd;
+  static constexpr double ln2_short = 0x1.62e42fefa38p-1;
+  static constexpr double ln2_rest = 0x1.ef35793c7673p-45;
+  static constexpr double logarithm[] = {
+      0x1.5555555555592p-1, 0x1.999999997fd77p-2, 0x1.24924941f4fb8p-2, 0x1.c71c520607a3bp-3,
+      0x1.74663fa2411bep-3, 0x1.39a1a6f3d3d07p-3, 0x1.2f0634acda6ep-3};
+};
+
+// c[0] + c[1] x + c[2] x^2 + ..., by Horner's scheme.
+template <class T, int n>
+inline Vec<T> polynomial(Vec<T> x, const T (&c)[n]) {
+  Vec<T> sum = Vec<T>::broadcast(c[n - 1]);
+#pragma GCC unroll 16
+  for (int i = n - 2; i >= 0; --i) sum = fma(sum, x, Vec<T>::broadcast(c[i]));
+  return sum;
+}
+
+// x = n ln2 + r + rest: n whole, |r| <= ln2 / 2 (and a little), `rest` what rounding took from r.
+// A NaN in x stays, because it is the second operand of max and min.
+template <class T>
+struct Reduced {
+  Vec<T> n, r, rest;
+};
+
+template <class T>
+inline Reduced<T> reduce(Vec<T> x, T lowest, T highest) {
+  using C = MathConstants<T>;
+  x = min(Vec<T>::broadcast(highest), max(Vec<T>::broadcast(lowest), x));
+  const Vec<T> n = round(x * Vec<T>::broadcast(C::log2_e));
+  const Vec<T> minus_low = Vec<T>::broadcast(-C::ln2_low);
+  const Vec<T> exact = fma(n, Vec<T>::broadcast(-C::ln2_high), x);
+  const Vec<T> r = fma(n, minus_low, exact);
+  return {n, r, fma(n, minus_low, exact - r)};
+}
+
+// a 2^n rounded once, for whole n and an a near 1 (or any a where n = 0). In two halves, because
+// 2^n may be no normal number; a target with an instruction for it has an overload that goes
+// before.
+template <class T>
+inline Vec<T> scale(Vec<T> a, Vec<T> n) {
+  const Vec<T> half = round(n * Vec<T>::broadcast(T(0.5)));
+  return a * exp2_of_whole(half) * exp2_of_whole(n - half);
+}
+
+template <class T>
+inline Vec<T> exp(Vec<T> x) {
+  using C = MathConstants<T>;
+  const Vec<T> one = Vec<T>::broadcast(T(1));
+  const Reduced<T> reduced = reduce(x, C::exp_zero, C::exp_infinite);
+  const Vec<T> r = reduced.r;
+  const Vec<T> slope = fma(polynomial(r, C::exponential), r, one);
+  return scale(fma(slope, r, one), reduced.n);
+}
+
+// exp(x) = 2^n (1 + q) with |q| < 1/2, and power = 2^-n, at most 2^64: enough where x is negative
+// and the caller wants expm1, of which then -1 remains.
+template <class T>
+struct SplitExp {
+  Vec<T> n, q, power;
+};
+
+template <class T>
+inline SplitExp<T> split_exp(Vec<T> x) {
+  using C = MathConstants<T>;
+  const Reduced<T> reduced = reduce(x, C::expm1_minus_one, C::exp_infinite);
+  const Vec<T> r = reduced.r;
+  const Vec<T> q = r + fma(r * r, polynomial(r, C::exponential), reduced.rest);
+  // 2^-n must stay a normal number, and 1 - 2^-64 is 1 already.
+  const Vec<T> minus_n = max(Vec<T>::broadcast(T(-64)), Vec<T>::zero() - reduced.n);
+  return {reduced.n, q, exp2_of_whole(minus_n)};
+}
+
+// 2^n (q + (1 - 2^-n)): nothing is lost where x is small (n = 0) or near -infinity.
+template <class T>
+inline Vec<T> expm1(Vec<T> x) {
+  const SplitExp<T> e = split_exp(x);
+  const Vec<T> sum = e.q + (Vec<T>::broadcast(T(1)) - e.power);
+  return copysign(scale(sum, e.n), x);  // for the sign of zero
+}
+
+// tanh|x| = (1 - e) / (1 + e) with e = exp(-2|x|); numerator and denominator times 2^-n.
+template <class T>
+inline Vec<T> tanh(Vec<T> x) {
+  const Vec<T> one = Vec<T>::broadcast(T(1));
+  const SplitExp<T> e = split_exp(abs(x) * Vec<T>::broadcast(T(-2)));
+  return copysign((e.q + (one - e.power)) / (e.q + (one + e.power)), x);
+}
+
+// 1 / (1 + e) or e / (1 + e) with e = exp(-|x|). The quotient is corrected for what rounding took
+// from 1 + e and from the quotient itself; the correction is so small that a line through the
+// reciprocal, right to 5%, will do for it.
+template <class T>
+inline Vec<T> logistic(Vec<T> x) {
+  const Vec<T> one = Vec<T>::broadcast(T(1));
+  const Vec<T> e = exp(Vec<T>::zero() - abs(x));
+  const Vec<T> numerator = select(greater(Vec<T>::zero(), x), e, one);
+  const Vec<T> sum = one + e;
+  const Vec<T> lost = e - (sum - one);
+  const Vec<T> quotient = numerator / sum;
+  const Vec<T> minus_quotient = Vec<T>::zero() - quotient;
+  const Vec<T> residue = fma(minus_quotient, lost, fma(minus_quotient, sum, numerator));
+  const Vec<T> reciprocal = fma(sum, Vec<T>::broadcast(T(-0.5)), Vec<T>::broadcast(T(1.46)));
+  return fma(residue, reciprocal, quotient);
+}
+
+inline float fma_scalar(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+inline double fma_scalar(double a, double b, double c) { return __builtin_fma(a, b, c); }
+
+// log(x): -inf at zero, NaN below.
+// x = 2^e (1 + f), sqrt(1/2) <= 1 + f < sqrt2; with t = f / (2 + f), log(1 + f) = 2 atanh(t), and
+// as 2 t = f - f t, that is f - (h - t (h + t^2 P(t^2))), h = f^2 / 2: the leading term is exact.
+template <class T>
+inline T log_scalar(T x) {
+  using C = MathConstants<T>;
+  using Bits = typename C::Bits;
+  constexpr Bits one_exponent = Bits(1) << C::mantissa_bits;
+  Bits bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  int exponent = 0;
+  if (bits - one_exponent >= C::infinity - one_exponent) {  // not a positive normal number
+    if (!(x > T(0))) return x == T(0) ? T(-__builtin_inff()) : T(__builtin_nanf(""));
+    if (bits == C::infinity) return x;
+    x *= T(one_exponent);
+    exponent = -C::mantissa_bits;
+    __builtin_memcpy(&bits, &x, sizeof bits);
+  }
+  // Counted from sqrt(1/2) instead of 1/2, the exponent field is e.
+  constexpr Bits one = C::infinity / 2 / one_exponent * one_exponent;
+  bits += one - C::sqrt_half;
+  exponent += static_cast<int>(bits >> C::mantissa_bits) - static_cast<int>(one / one_exponent);
+  bits = (bits & (one_exponent - 1)) + C::sqrt_half;
+  T m;
+  __builtin_memcpy(&m, &bits, sizeof m);
+
+  const T f = m - T(1);
+  const T t = f / (f + T(2));
+  const T z = t * t;
+  constexpr int terms = sizeof C::logarithm / sizeof C::logarithm[0];
+  T sum = C::logarithm[terms - 1];
+  for (int i = terms - 2; i >= 0; --i) sum = fma_scalar(sum, z, C::logarithm[i]);
+  const T h = T(0.5) * f * f;
+  const T e = static_cast<T>(exponent);
+  const T whole = e * C::ln2_short;  // exact
+  const T leading = whole + f;
+  const T lost = f - (leading - whole);  // exact: `whole` is 0 or larger than f
+  const T correction = h - t * fma_scalar(z, sum, h);
+  return leading + (lost + fma_scalar(e, C::ln2_rest, -correction));
+}
+
+}  // namespace

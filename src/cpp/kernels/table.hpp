@@ -1,0 +1,134 @@
+// What the kernels do, as plain structs and one table of functions per instruction set and element
+// type. Every function computes the part of its result given by the ranges it is called with, so
+// that threads own disjoint parts; none allocates, throws or synchronises.
+//
+// Symbols in shapes: N samples of the batch, D inputs and H outputs of a layer, C classes.
+// Matrices are in panels (panels.hpp).
+#pragma once
+
+#include <cstdint>
+
+#include "panels.hpp"
+
+namespace twolayer {
+
+enum class Activation { identity, relu, tanh, logistic };
+enum class ElementType { uint8, float32, float64 };
+enum class OptimizerKind { store, sgd, momentum, nesterov, adam, adamw };
+
+// batch (N, D) = (x[rows] - shift) * inverse_scale, converted to T.
+template <class T>
+struct Gather {
+  const void* x;
+  ElementType type;
+  std::int64_t row_stride;   // bytes from one row of x to the next
+  const std::int64_t* rows;  // N row numbers, or null: rows first_row, first_row + 1, ...
+  std::int64_t first_row;
+  std::int64_t samples;
+  std::int64_t inputs;
+  const T* shift;          // padded(D), zero beyond D
+  const T* inverse_scale;  // padded(D), zero beyond D
+  T* batch;
+};
+
+// output (N, H) = activation(input (N, D) weights (D, H) + bias (H)).
+template <class T>
+struct Forward {
+  const T* input;
+  const T* weights;
+  const T* bias;
+  T* output;
+  std::int64_t samples;
+  std::int64_t inputs;
+  std::int64_t outputs;
+  Activation activation;
+};
+
+// Class probabilities, losses and the loss's gradient of logits (N, C); see softmax.hpp.
+template <class T>
+struct Softmax {
+  const T* logits;
+  const std::int64_t* labels;  // of all of x; null when no loss is wanted
+  const std::int64_t* rows;    // as in Gather
+  std::int64_t first_row;
+  std::int64_t samples;
+  std::int64_t classes;
+  T gradient_scale;       // 1 / N
+  T* gradient;            // (N, C) in panels, or null; may be `logits` itself
+  T* probabilities;       // (N, C) row-major, or null
+  T* losses;              // N, or null
+  std::uint8_t* correct;  // N, 1 where the largest logit is the label's, or null
+};
+
+// dinput (N, D) = (doutput (N, H) weightsᵀ (H, D)) * activation'(z), z the input's pre-activation.
+template <class T>
+struct Backward {
+  const T* doutput;
+  const T* weights;
+  const T* input;  // activation(z), from which the derivative is computed
+  T* dinput;
+  std::int64_t samples;
+  std::int64_t inputs;
+  std::int64_t outputs;
+  Activation activation;
+};
+
+// One step of an optimizer, all scalars already in T; see optimizer.hpp for the formulas.
+template <class T>
+struct OptimizerStep {
+  OptimizerKind kind;
+  T learning_rate;
+  T weight_decay;
+  T decayed;  // 1 - learning_rate * weight_decay
+  T momentum;
+  T one_minus_beta1;
+  T beta2;
+  T one_minus_beta2;
+  T epsilon;
+  T step_size;                 // learning_rate / (1 - beta1^t)
+  T inverse_sqrt_correction2;  // 1 / sqrt(1 - beta2^t)
+};
+
+// gradient (D, H) = inputᵀ (D, N) doutput (N, H) + two_reg * weights, handed to the optimizer tile
+// by tile; bias gradient (H) = column sums of doutput.
+template <class T>
+struct Update {
+  const T* input;
+  const T* doutput;
+  std::int64_t samples;
+  std::int64_t inputs;
+  std::int64_t outputs;
+  T two_reg;
+  T* weights;
+  T* weights_state1;  // momentum, or Adam's first moment; the gradient itself for `store`
+  T* weights_state2;  // Adam's second moment
+  T* bias;
+  T* bias_state1;
+  T* bias_state2;
+  T* squares;  // block_count(D) x panel_count(H) sums of the old weights' squares, or null
+  OptimizerStep<T> step;
+};
+
+// Weights are updated in blocks of this many rows; a thread owns whole blocks.
+inline constexpr std::int64_t block_rows = panel_width;
+constexpr std::int64_t block_count(std::int64_t rows) { return panel_count(rows); }
+
+template <class T>
+struct Kernels {
+  void (*gather)(const Gather<T>&, Range panels);
+  void (*forward)(const Forward<T>&, Range samples, Range panels);
+  void (*softmax)(const Softmax<T>&, Range samples);
+  // scratch: padded(H) * panel_width elements of the calling thread's own
+  void (*backward)(const Backward<T>&, Range samples, Range panels, T* scratch);
+  void (*update_weights)(const Update<T>&, Range blocks);
+  void (*update_bias)(const Update<T>&, Range panels);
+};
+
+struct Target {
+  const char* name;
+  bool (*supported)();  // by this CPU and operating system
+  Kernels<float> float32;
+  Kernels<double> float64;
+};
+
+}  // namespace twolayer

@@ -1,0 +1,128 @@
+// The register tile: where nearly all the time goes.
+//
+// A tile of R rows and V vectors of columns stays in registers while k runs in ascending order:
+//     acc[r][v] = fma(a(r, k), b(k, v), acc[r][v]).
+// Each k takes V loads of b, R broadcasts of a and R * V fused multiply-adds.
+#pragma once
+
+#include "panels.hpp"
+
+namespace {
+
+using twolayer::panel_width;
+using twolayer::Range;
+
+#if defined(__clang__)
+#define TWOLAYER_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define TWOLAYER_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+// How the left operand is read from its panels.
+enum class Left {
+  plain,       // a(r, k) = A[row r, column k]; k crosses a panel's edge every 32 columns
+  transposed,  // a(r, k) = A[row k, column r]; the tile's rows lie within one panel
+};
+
+template <class T>
+struct Product {
+  const T* a;
+  std::int64_t a_panel;  // elements from one panel of A to the next
+  const T* b;            // row k of the panel at b + k * panel_width
+  T* c;                  // row r of the result at c + r * panel_width
+  std::int64_t depth;    // number of k
+  bool resume;           // start from what c holds instead of zero
+};
+
+template <class T, Left left, int R, int V>
+__attribute__((noinline)) void tile(const Product<T>& p) {
+  using S = Vec<T>;
+  S acc[R][V];
+  TWOLAYER_UNROLL
+  for (int r = 0; r < R; ++r) {
+    TWOLAYER_UNROLL
+    for (int v = 0; v < V; ++v) {
+      acc[r][v] = p.resume ? S::load(p.c + r * panel_width + v * S::width) : S::zero();
+    }
+  }
+  const T* a = p.a;
+  const T* b = p.b;
+  const auto multiply_add = [&](std::int64_t count, std::int64_t row_stride,
+                                std::int64_t k_stride) {
+    for (std::int64_t k = 0; k < count; ++k) {
+      S row[V];
+      TWOLAYER_UNROLL
+      for (int v = 0; v < V; ++v) row[v] = S::load(b + v * S::width);
+      TWOLAYER_UNROLL
+      for (int r = 0; r < R; ++r) {
+        const S x = S::broadcast(a[r * row_stride + k * k_stride]);
+        TWOLAYER_UNROLL
+        for (int v = 0; v < V; ++v) acc[r][v] = fma(x, row[v], acc[r][v]);
+      }
+      b += panel_width;
+    }
+  };
+  if constexpr (left == Left::transposed) {
+    multiply_add(p.depth, 1, panel_width);
+  } else {
+    std::int64_t depth = p.depth;
+    for (; depth > panel_width; depth -= panel_width, a += p.a_panel) {
+      multiply_add(panel_width, panel_width, 1);
+    }
+    multiply_add(depth, panel_width, 1);
+  }
+  TWOLAYER_UNROLL
+  for (int r = 0; r < R; ++r) {
+    TWOLAYER_UNROLL
+    for (int v = 0; v < V; ++v) acc[r][v].store(p.c + r * panel_width + v * S::width);
+  }
+}
+
+template <class T, Left left, int V, int R = tile_rows>
+void tile_of_rows(const Product<T>& p, std::int64_t rows) {
+  if constexpr (R > 1) {
+    if (rows < R) return tile_of_rows<T, left, V, R - 1>(p, rows);
+  }
+  tile<T, left, R, V>(p);
+}
+
+template <class T, Left left, int V = tile_vectors>
+void tile_of_vectors(const Product<T>& p, std::int64_t rows, std::int64_t vectors) {
+  if constexpr (V > 1) {
+    if (vectors < V) return tile_of_vectors<T, left, V - 1>(p, rows, vectors);
+  }
+  tile_of_rows<T, left, V>(p, rows);
+}
+
+// Rows x columns of one panel, rows <= tile_rows, columns <= panel_width: as many tiles side by
+// side as the columns take. Columns are rounded up to whole vectors; padding is computed along.
+template <class T, Left left>
+void product(const Product<T>& p, std::int64_t rows, std::int64_t columns) {
+  constexpr std::int64_t step = tile_vectors * Vec<T>::width;
+  for (std::int64_t c = 0; c < columns; c += step) {
+    const std::int64_t rest = (columns - c + Vec<T>::width - 1) / Vec<T>::width;
+    Product<T> part = p;
+    part.b += c;
+    part.c += c;
+    tile_of_vectors<T, left>(part, rows, rest < tile_vectors ? rest : tile_vectors);
+  }
+}
+
+// Cuts a range of rows into tiles of nearly equal height: 200 rows become 13s and 14s, not 14s and
+// one tile of 4 that would starve the multipliers.
+struct RowTiles {
+  Range rows;
+  std::int64_t count;
+
+  explicit RowTiles(Range r) : rows(r), count((r.end - r.begin + tile_rows - 1) / tile_rows) {}
+  std::int64_t begin(std::int64_t i) const {
+    return rows.begin + (rows.end - rows.begin) * i / count;
+  }
+};
+
+inline std::int64_t columns_in_panel(std::int64_t columns, std::int64_t panel) {
+  const std::int64_t rest = columns - panel * panel_width;
+  return rest < panel_width ? rest : panel_width;
+}
+
+}  // namespace
