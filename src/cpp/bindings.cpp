@@ -18,6 +18,7 @@
 #include "core/dispatch.hpp"
 #include "core/inference.hpp"
 #include "core/network.hpp"
+#include "core/probe.hpp"
 #include "core/threads.hpp"
 #include "core/trainer.hpp"
 
@@ -295,6 +296,25 @@ class BoundTrainer {
   std::int64_t batch_size_;
 };
 
+void require_probe(int threads, double seconds) {
+  require(threads >= 1, "threads: must be positive");
+  require(seconds > 0 && seconds <= 60, "seconds: must be above 0 and at most 60");
+}
+
+double bound_multiply_add_peak(const std::string& dtype, int threads, double seconds) {
+  require_probe(threads, seconds);
+  const py::gil_scoped_release release;
+  if (dtype == "float32") return multiply_add_peak<float>(threads, seconds) / 1e9;
+  if (dtype == "float64") return multiply_add_peak<double>(threads, seconds) / 1e9;
+  throw py::value_error("dtype: must be 'float32' or 'float64'");
+}
+
+double bound_read_bandwidth(int threads, double seconds) {
+  require_probe(threads, seconds);
+  const py::gil_scoped_release release;
+  return read_bandwidth(threads, seconds) / 1e9;
+}
+
 py::dict build_info() {
   const Choice& choice = chosen_target();
   py::list targets;
@@ -318,6 +338,9 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   chosen_target();  // a wrong TWOLAYER_ISA fails the import, not the first call
   m.def("build_info", &build_info);
   m.def("default_threads", &default_threads);
+  m.def("multiply_add_peak", &bound_multiply_add_peak, arg("dtype"), arg("threads"),
+        arg("seconds"));
+  m.def("read_bandwidth", &bound_read_bandwidth, arg("threads"), arg("seconds"));
   py::class_<BoundNetwork>(m, "Network")
       .def(py::init<std::vector<std::int64_t>, const std::string&, const std::string&>(),
            arg("layer_sizes"), arg("activation"), arg("dtype"))

@@ -2,8 +2,9 @@
 // a target header. Each is one fixed chain of operations that round alike on every target, so the
 // bits are the same everywhere; a C library's are not.
 //
-// Errors measured against extended precision, in units in the last place (all floats, 10^8
-// doubles): MEASURED
+// Largest errors seen, in units in the last place: exp 0.9, log 0.92, logistic 1.5, expm1 1.6,
+// tanh 2.0 (against the C library's double, or 80-bit long double: 2^28 floats and 6 * 10^7 doubles
+// of all magnitudes, and as many on each of two ranges around zero).
 #pragma once
 
 #include <cstdint>

@@ -122,6 +122,9 @@ struct Kernels {
   void (*backward)(const Backward<T>&, Range samples, Range panels, T* scratch);
   void (*update_weights)(const Update<T>&, Range blocks);
   void (*update_bias)(const Update<T>&, Range panels);
+  // `iterations` of independent multiply-adds in registers; returns how many floating-point
+  // operations that was. What is written to `kept` only keeps the compiler from removing them.
+  double (*multiply_add_peak)(std::int64_t iterations, T* kept);
 };
 
 struct Target {

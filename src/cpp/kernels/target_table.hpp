@@ -4,6 +4,7 @@
 #include "backward.hpp"
 #include "forward.hpp"
 #include "gather.hpp"
+#include "probe.hpp"
 #include "softmax.hpp"
 #include "update.hpp"
 
@@ -11,7 +12,8 @@ namespace {
 
 template <class T>
 constexpr twolayer::Kernels<T> kernels_of_this_target() {
-  return {gather<T>, forward<T>, softmax<T>, backward<T>, update_weights<T>, update_bias<T>};
+  return {gather<T>,         forward<T>,     softmax<T>,          backward<T>,
+          update_weights<T>, update_bias<T>, multiply_add_peak<T>};
 }
 
 }  // namespace

@@ -1,12 +1,39 @@
 // The SIMD type of the portable target, on plain arrays, for a CPU that none of the others fits:
 // the same interface as every target, explained in avx512.hpp. Where the CPU has no fused
-// multiply-add the C library computes it: slow, and the same bits.
+// multiply-add, float gets it from double arithmetic and double from the C library: slow, and the
+// same bits.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
 namespace {  // every target has its own copy: nothing here may be shared by the linker
+
+// a * b + c, rounded once.
+inline float fused(float a, float b, float c) {
+#ifdef __FP_FAST_FMAF
+  return __builtin_fmaf(a, b, c);
+#else
+  // The product is exact in double, the sum is rounded there to odd: truncated, and the last bit
+  // set where anything was cut off. So the second rounding, to float, never sees a tie that is
+  // none.
+  const double product = static_cast<double>(a) * static_cast<double>(b);
+  const double addend = static_cast<double>(c);
+  const double sum = product + addend;
+  const double taken = sum - product;
+  const double lost =
+      (product - (sum - taken)) + (addend - taken);  // exact; NaN if sum is infinite
+  const std::uint64_t inexact = (lost < 0.0) | (lost > 0.0);
+  const std::uint64_t too_far = (lost < 0.0) != (sum < 0.0);
+  std::uint64_t bits;
+  __builtin_memcpy(&bits, &sum, sizeof bits);
+  bits = (bits - (inexact & too_far)) | inexact;
+  double odd;
+  __builtin_memcpy(&odd, &bits, sizeof odd);
+  return static_cast<float>(odd);
+#endif
+}
+inline double fused(double a, double b, double c) { return __builtin_fma(a, b, c); }
 
 // What differs by type: the C library's names, and the integer of the same size.
 template <class T>
@@ -18,7 +45,6 @@ struct Lane<float> {
   static constexpr int mantissa_bits = 23;
   static constexpr float bias = 127.0f;
   static constexpr float integers = 0x1p23f;  // from here on every number is whole
-  static float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
   static float sqrt(float a) { return __builtin_sqrtf(a); }
   static float abs(float a) { return __builtin_fabsf(a); }
   static float copysign(float a, float b) { return __builtin_copysignf(a, b); }
@@ -30,7 +56,6 @@ struct Lane<double> {
   static constexpr int mantissa_bits = 52;
   static constexpr double bias = 1023.0;
   static constexpr double integers = 0x1p52;
-  static double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
   static double sqrt(double a) { return __builtin_sqrt(a); }
   static double abs(double a) { return __builtin_fabs(a); }
   static double copysign(double a, double b) { return __builtin_copysign(a, b); }
@@ -108,7 +133,7 @@ inline Vec<T> operator/(Vec<T> a, Vec<T> b) {
 // a * b + c, rounded once.
 template <class T>
 inline Vec<T> fma(Vec<T> a, Vec<T> b, Vec<T> c) {
-  return Vec<T>::each([&](int i) { return Lane<T>::fma(a.v[i], b.v[i], c.v[i]); });
+  return Vec<T>::each([&](int i) { return fused(a.v[i], b.v[i], c.v[i]); });
 }
 template <class T>
 inline Vec<T> sqrt(Vec<T> a) {

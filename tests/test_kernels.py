@@ -1,0 +1,86 @@
+"""Kernels of every target this machine has, against the NumPy twin and against each other.
+
+A process uses one target, chosen at import, so each runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import twolayer_ext as tl
+
+BUILT = tl.build_info()["isa_built"]
+
+
+def run_python(*arguments, isa=None, timeout=600):
+    environment = dict(os.environ)
+    environment.pop("TWOLAYER_ISA", None)
+    if isa is not None:
+        environment["TWOLAYER_ISA"] = isa
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@functools.cache
+def supported_targets():
+    return [isa for isa in BUILT if run_python("-c", "import twolayer_ext", isa=isa).returncode == 0]
+
+
+@functools.cache
+def shapes(mode, isa):
+    script = Path(__file__).with_name("kernel_shapes.py")
+    result = run_python(str(script), mode, isa=isa)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
+
+
+@pytest.fixture(params=BUILT)
+def isa(request):
+    if request.param not in supported_targets():
+        pytest.skip(f"this CPU does not support {request.param}")
+    return request.param
+
+
+@pytest.mark.parametrize(
+    ("mode", "comparisons"), [("single", 17280), ("hidden", 7776), ("trainer", 140)]
+)
+def test_every_kernel_agrees_with_the_twin(mode, comparisons, isa):
+    *failures, count = shapes(mode, isa)
+    assert failures == []
+    assert count == f"compared {comparisons}"
+
+
+def test_parameters_have_the_same_bits_for_any_number_of_threads_and_target(isa):
+    lines = shapes("bits", isa)
+    assert [line for line in lines if line.startswith("FAILED")] == []
+    hashes = [line for line in lines if line.startswith("hash")]
+    assert len(hashes) == 10
+    assert hashes == [line for line in shapes("bits", "portable") if line.startswith("hash")]
+
+
+def test_the_best_supported_target_is_chosen():
+    code = "import twolayer_ext as tl; print(tl.build_info()['isa'])"
+    assert run_python("-c", code).stdout.strip() == supported_targets()[0]
+
+
+def test_a_target_can_be_forced(isa):
+    code = "import twolayer_ext as tl; i = tl.build_info(); print(i['isa'], i['isa_reason'])"
+    assert run_python("-c", code, isa=isa).stdout.strip() == f"{isa} forced by TWOLAYER_ISA"
+
+
+def test_an_unknown_target_is_an_error_that_lists_the_known():
+    result = run_python("-c", "import twolayer_ext", isa="mmx")
+    assert result.returncode != 0
+    assert "TWOLAYER_ISA=mmx: unknown; built in are " + ", ".join(BUILT) in result.stderr

@@ -1,0 +1,89 @@
+"""Numbers of threads, forks, and calls from several Python threads at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import twolayer_ext as tl
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((400, 300))
+Y = RNG.integers(0, 10, 400)
+
+
+def trained(**options):
+    chosen = {"hidden_sizes": (200,), "epochs": 1, "batch_size": 200, "threads": 2} | options
+    return tl.train(X, Y, **chosen).network
+
+
+def same(a, b):
+    return all(
+        np.array_equal(p, q)
+        for left, right in zip(a.parameters, b.parameters, strict=True)
+        for p, q in zip(left, right, strict=True)
+    )
+
+
+def default_threads(**environment):
+    code = "from twolayer_ext import _core; print(_core.default_threads())"
+    kept = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return int(result.stdout)
+
+
+@pytest.mark.skipif(not tl.build_info()["openmp"], reason="built without OpenMP: always one thread")
+def test_default_follows_the_environment():
+    assert default_threads(OMP_NUM_THREADS="3") == 3
+    assert default_threads(OMP_NUM_THREADS="2,4") == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs CPU affinity")
+def test_default_is_at_most_the_cpus_of_this_process():
+    assert 1 <= default_threads() <= len(os.sched_getaffinity(0))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_trains_to_the_same_bits_and_does_not_hang():
+    wanted = trained()  # starts the runtime's threads, which a fork does not copy
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            status = 0 if same(trained(), wanted) else 2
+        finally:
+            os._exit(status)
+    waiter = threading.Timer(60, os.kill, (pid, 9))
+    waiter.start()
+    _, status = os.waitpid(pid, 0)
+    waiter.cancel()
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_python_threads_train_side_by_side():
+    wanted = [trained(seed=seed) for seed in range(4)]
+    got = [None] * 4
+
+    def work(seed):
+        got[seed] = trained(seed=seed)
+
+    workers = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=60)
+    assert all(network is not None for network in got)
+    assert all(same(a, b) for a, b in zip(got, wanted, strict=True))
