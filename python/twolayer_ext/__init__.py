@@ -1,0 +1,45 @@
+"""Multi-layer perceptrons on a CPU: exact, reproducible, fast.
+
+>>> import twolayer_ext as tl
+>>> digits = tl.datasets.load_digits()
+>>> result = tl.train(digits.x, digits.y, validation_fraction=0.2)
+>>> classes = result.network.predict(digits.x)
+"""
+
+from twolayer_ext import datasets, errors, recipes, reference
+from twolayer_ext._core import build_info
+from twolayer_ext.errors import (
+    DivergenceError,
+    DownloadError,
+    FileFormatError,
+    MissingExtraError,
+    TrainingInterrupted,
+    TwolayerError,
+)
+from twolayer_ext.gradients import GradientReport, check_gradients
+from twolayer_ext.network import Network, load
+from twolayer_ext.training import EpochEvent, TrainResult, train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DivergenceError",
+    "DownloadError",
+    "EpochEvent",
+    "FileFormatError",
+    "GradientReport",
+    "MissingExtraError",
+    "Network",
+    "TrainResult",
+    "TrainingInterrupted",
+    "TwolayerError",
+    "__version__",
+    "build_info",
+    "check_gradients",
+    "datasets",
+    "errors",
+    "load",
+    "recipes",
+    "reference",
+    "train",
+]

@@ -1,0 +1,93 @@
+"""What an engine offers: the compiled core and its NumPy twin are used through these protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twolayer_ext.checks import Array, Parameters
+
+Rows = NDArray[np.int64]
+
+
+class EngineNetwork(Protocol):
+    """Parameters and input normalisation; layer i maps (N, D) to (N, H)."""
+
+    def set_normalization(self, shift: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
+        """Let the first layer read (x - shift) / scale; both of shape (D,)."""
+
+    def layer(self, index: int) -> tuple[Array, Array]:
+        """Return copies of W (D, H) and b (H,)."""
+
+    def set_layer(self, index: int, weights: Array, bias: Array) -> None:
+        """Replace W (D, H) and b (H,)."""
+
+    def probabilities(self, x: Array, rows: Rows | None, threads: int) -> Array:
+        """Return the class probabilities of x[rows], (N, C)."""
+
+    def evaluate(
+        self, x: Array, y: NDArray[np.int64], rows: Rows | None, threads: int
+    ) -> tuple[float, int]:
+        """Return the mean data loss, form (1), and the number of right predictions."""
+
+    def loss_and_gradients(
+        self, x: Array, y: NDArray[np.int64], reg: float, threads: int
+    ) -> tuple[float, Parameters]:
+        """Return form (4) and its gradients, one (dW, db) a layer."""
+
+
+class EngineTrainer(Protocol):
+    """An optimizer with its state, bound to a network."""
+
+    def run(
+        self,
+        x: Array,
+        y: NDArray[np.int64],
+        rows: Rows,
+        learning_rate: float,
+        losses: NDArray[np.float64],
+    ) -> tuple[int, int]:
+        """Train on consecutive batches of `rows`; return steps done and right predictions.
+
+        One loss a step is written, form (4) on the batch before its update. Stops at a
+        step whose loss is not finite, before its update; that step is counted.
+        """
+
+
+class NetworkFactory(Protocol):
+    """Makes the engine's network."""
+
+    def __call__(self, layer_sizes: Sequence[int], activation: str, dtype: str, /) -> EngineNetwork:
+        """Make one with weights of zero."""
+
+
+class TrainerFactory(Protocol):
+    """Makes the engine's trainer."""
+
+    def __call__(
+        self,
+        network: Any,
+        /,
+        *,
+        optimizer: str,
+        momentum: float,
+        nesterov: bool,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+        weight_decay: float,
+        reg: float,
+        batch_size: int,
+        threads: int,
+    ) -> EngineTrainer:
+        """Make one for an engine's own network, with fresh state."""
+
+
+class Engine(NamedTuple):
+    """The two factories that make an engine."""
+
+    network: NetworkFactory
+    trainer: TrainerFactory

@@ -1,0 +1,123 @@
+"""check_gradients: backpropagation against central differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from twolayer_ext import checks
+from twolayer_ext.checks import Array
+from twolayer_ext.network import NetworkBase
+
+_SMALLEST = 1e-8
+
+
+class ParameterError(NamedTuple):
+    """How far one array of parameters is off."""
+
+    name: str
+    shape: tuple[int, ...]
+    max_relative_error: float
+
+
+@dataclass(frozen=True)
+class GradientReport:
+    """Result of `check_gradients`; as a string it is a table.
+
+    Attributes
+    ----------
+    parameters : list of ParameterError
+        (name, shape, max_relative_error) of W1, b1, W2, ...
+    """
+
+    parameters: list[ParameterError]
+
+    @property
+    def max_relative_error(self) -> float:
+        """The largest of all parameters."""
+        return max(p.max_relative_error for p in self.parameters)
+
+    def passed(self, tolerance: float) -> bool:
+        """Tell whether every relative error is below `tolerance`."""
+        return self.max_relative_error < tolerance
+
+    def __str__(self) -> str:
+        rows = [
+            (p.name, " x ".join(map(str, p.shape)), f"{p.max_relative_error:.2e}")
+            for p in self.parameters
+        ]
+        head = ("parameter", "shape", "max relative error")
+        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+        return "\n".join(
+            f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {error:>{widths[2]}}"
+            for name, shape, error in (head, *rows)
+        )
+
+
+def check_gradients(
+    net: NetworkBase, x: ArrayLike, y: ArrayLike, *, reg: float = 0.0, h: float = 1e-5
+) -> GradientReport:
+    """Compare every gradient of a network with central differences of its loss.
+
+    Works in float64 on a copy: a float32 network is converted. Two losses are computed for each
+    single parameter, so this is for small networks and few rows.
+
+    The relative error of an array is the study's, max |a - b| / max(1e-8, |a| + |b|) over its
+    elements. Rounding limits the difference to about 1e-16 · loss / h: elements smaller than
+    that over the tolerance look wrong though they are not. So does a relu whose input is within
+    about h of its kink.
+
+    Parameters
+    ----------
+    net : Network
+        Of either engine; it is not changed.
+    x : array_like, shape (N, D)
+    y : array_like of integers, shape (N,)
+    reg : float, default 0
+        λ of form (4).
+    h : float, default 1e-5
+        Each parameter is moved up and down by it.
+
+    Returns
+    -------
+    GradientReport
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `Network.loss_and_gradients`; `h` not positive.
+    """
+    if not isinstance(net, NetworkBase):
+        raise TypeError(f"net: {type(net).__name__}; must be a Network")
+    h = checks.number("h", h, above=0)
+    reg = checks.number("reg", reg, minimum=0)
+    net = net.astype("float64")
+    rows, labels = net.check_data(x, y)
+    _, gradients = net.core.loss_and_gradients(rows, labels, reg, 1)
+    errors = []
+    for i, (weights, bias) in enumerate(net.parameters):
+        for name, array, analytic in (
+            (f"W{i + 1}", weights, gradients[i][0]),
+            (f"b{i + 1}", bias, gradients[i][1]),
+        ):
+            numeric = np.empty_like(array)
+            for index in np.ndindex(array.shape):
+                value = array[index]
+                moved = []
+                for neighbour in (value + h, value - h):
+                    array[index] = neighbour
+                    net.core.set_layer(i, weights, bias)
+                    moved.append(net.core.loss_and_gradients(rows, labels, reg, 1)[0])
+                array[index] = value
+                # The step as it was taken: value + h is rounded.
+                numeric[index] = (moved[0] - moved[1]) / ((value + h) - (value - h))
+            net.core.set_layer(i, weights, bias)
+            errors.append(ParameterError(name, array.shape, _relative_error(analytic, numeric)))
+    return GradientReport(errors)
+
+
+def _relative_error(a: Array, b: Array) -> float:
+    return float((np.abs(a - b) / np.maximum(_SMALLEST, np.abs(a) + np.abs(b))).max())

@@ -1,0 +1,173 @@
+"""Progress of a training run on standard error: a tqdm bar when tqdm is installed, else one line.
+
+The display is erased at the end of every epoch and when training ends, so that whatever callbacks
+and callers print stands on lines of its own.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+import time
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+REFRESH_SECONDS = 0.1
+
+
+class Progress:
+    """Shows step, loss, accuracy, samples a second and time left while training runs.
+
+    Use it as a context manager: leaving the block erases the display.
+
+    Parameters
+    ----------
+    enabled : bool or None
+        True always shows, False never, None only when standard error is a terminal.
+    epochs : int or None
+        Number of epochs, shown as ``epoch 3/10``; None when only the number of steps is known.
+    total_steps : int
+        Steps of the whole run, 1 or more; the time left is worked out from it.
+    """
+
+    def __init__(self, enabled: bool | None, epochs: int | None, total_steps: int) -> None:
+        if enabled is None:
+            enabled = sys.stderr is not None and sys.stderr.isatty()
+        self._display = _make_display(sys.stderr, total_steps) if enabled else None
+        self._epochs = epochs
+        self._started = time.monotonic()
+        self._next_refresh = 0.0
+        self._val_accuracy = math.nan
+
+    def __enter__(self) -> Self:
+        self._started = time.monotonic()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._display is not None:
+            self._display.close()
+            self._display = None
+
+    def update(self, epoch: int, steps: int, samples: int, loss: float, accuracy: float) -> None:
+        """Tell how far training is; redraws at most ten times a second.
+
+        Parameters
+        ----------
+        epoch : int
+            The running epoch, counted from 1.
+        steps, samples : int
+            Steps and samples done since the run began, over all epochs.
+        loss, accuracy : float
+            Running means over the epoch so far; accuracy as a fraction of 1.
+        """
+        if self._display is None:
+            return
+        now = time.monotonic()
+        if now < self._next_refresh:
+            return
+        self._next_refresh = now + REFRESH_SECONDS
+        seconds = max(now - self._started, 1e-9)
+        epoch_text = f"epoch {epoch}" if self._epochs is None else f"epoch {epoch}/{self._epochs}"
+        val = "" if math.isnan(self._val_accuracy) else f" (val {self._val_accuracy:.1%})"
+        speed = f"{samples / seconds:,.0f} samples/s"
+        status = f"loss {loss:.4f}, accuracy {accuracy:.1%}{val}, {speed}"
+        self._display.show(epoch_text, steps, seconds, status)
+
+    def epoch_end(self, history: dict[str, list[float]]) -> None:
+        """Erase the display before callbacks run; keep the latest validation accuracy to show.
+
+        Parameters
+        ----------
+        history : dict of lists
+            The history so far; only its ``val_accuracy`` is read.
+        """
+        if self._display is None:
+            return
+        if history["val_accuracy"]:
+            self._val_accuracy = history["val_accuracy"][-1]
+        self._display.clear()
+        self._next_refresh = 0.0
+
+
+class _Display(Protocol):
+    def show(self, epoch: str, steps: int, seconds: float, status: str) -> None: ...
+    def clear(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class _TqdmDisplay:
+    """A tqdm bar that is redrawn only when Progress says so."""
+
+    def __init__(self, stream: TextIO, total_steps: int) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=total_steps,
+            file=stream,
+            leave=False,
+            dynamic_ncols=True,
+            delay=REFRESH_SECONDS,  # nothing is shown before the first result
+            bar_format="{desc} {percentage:3.0f}%|{bar}| {remaining} left{postfix}",
+        )
+
+    def show(self, epoch: str, steps: int, seconds: float, status: str) -> None:
+        self._bar.n = steps
+        self._bar.set_description_str(epoch, refresh=False)
+        self._bar.set_postfix_str(status, refresh=False)
+        self._bar.refresh()
+
+    def clear(self) -> None:
+        self._bar.clear()
+
+    def close(self) -> None:
+        self._bar.clear()
+        self._bar.close()
+
+
+class _LineDisplay:
+    """One line, rewritten with a carriage return."""
+
+    def __init__(self, stream: TextIO, total_steps: int) -> None:
+        self._stream = stream
+        self._total_steps = total_steps
+        self._width = 0
+
+    def show(self, epoch: str, steps: int, seconds: float, status: str) -> None:
+        share = steps / self._total_steps
+        left = _clock(seconds / share - seconds) if steps else "?"
+        # One column stays free: a full line would wrap, and a carriage return not undo it.
+        columns = shutil.get_terminal_size().columns - 1
+        line = f"{epoch} {share:4.0%}, {left} left, {status}"[:columns]
+        self._stream.write("\r" + line.ljust(self._width))
+        self._stream.flush()
+        self._width = len(line)
+
+    def clear(self) -> None:
+        if self._width:
+            self._stream.write("\r" + " " * self._width + "\r")
+            self._stream.flush()
+            self._width = 0
+
+    def close(self) -> None:
+        self.clear()
+
+
+def _make_display(stream: TextIO, total_steps: int) -> _Display:
+    try:
+        return _TqdmDisplay(stream, total_steps)
+    except ImportError:
+        return _LineDisplay(stream, total_steps)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds_left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{seconds_left:02d}"
+    return f"{minutes:02d}:{seconds_left:02d}"

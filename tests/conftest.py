@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import twolayer_ext as tl
+
+
+@pytest.fixture(params=[tl, tl.reference], ids=["compiled", "numpy"])
+def backend(request):
+    """Both engines: each has Network, train and load."""
+    return request.param
+
+
+@pytest.fixture
+def blobs():
+    """Three noisy clouds in 6 dimensions: x (90, 6) float64, y (90,)."""
+    rng = np.random.default_rng(5)
+    y = np.arange(90) % 3
+    centers = rng.normal(size=(3, 6))
+    return centers[y] + 0.4 * rng.normal(size=(90, 6)), y
+
+
+@pytest.fixture
+def pixels():
+    """Noise to fit: x (150, 40) uint8, y (150,) of 5 classes."""
+    rng = np.random.default_rng(6)
+    return rng.integers(0, 256, (150, 40), dtype=np.uint8), rng.integers(0, 5, 150)
+
+
+@pytest.fixture
+def same_bits():
+    """A comparison of two networks' parameters, to the bit."""
+
+    def compare(a, b) -> bool:
+        pairs = zip(a.parameters, b.parameters, strict=True)
+        return a.layer_sizes == b.layer_sizes and all(
+            p.dtype == q.dtype and p.tobytes() == q.tobytes()
+            for left, right in pairs
+            for p, q in zip(left, right, strict=True)
+        )
+
+    return compare

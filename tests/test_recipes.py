@@ -1,0 +1,60 @@
+"""The study's settings are those of its text, and train() takes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import twolayer_ext as tl
+
+COMMON = {
+    "activation": "relu",
+    "optimizer": "sgd",
+    "learning_rate_decay": 0.95,
+    "epochs": None,
+    "max_steps": 1000,
+    "init": 1e-4,
+    "normalize": "center",
+}
+
+
+def test_study_sgd():
+    assert tl.recipes.study_sgd() == tl.recipes.study_sgd("tuned") == COMMON | {
+        "hidden_sizes": (512,), "learning_rate": 1e-3, "reg": 0.01, "batch_size": 350,
+    }  # fmt: skip
+    assert tl.recipes.study_sgd("baseline") == COMMON | {
+        "hidden_sizes": (50,), "learning_rate": 1e-4, "reg": 0.25, "batch_size": 200,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="run: 'best'; must be one of 'tuned', 'baseline'"):
+        tl.recipes.study_sgd("best")
+
+
+def test_study_adam():
+    expected = {
+        "hidden_sizes": (128, 256),
+        "activation": "relu",
+        "optimizer": "adam",
+        "learning_rate": 1e-3,
+        "learning_rate_decay": 0.95,
+        "weight_decay": 1e-3,
+        "batch_size": 200,
+        "epochs": 30,
+        "init": 1e-3,
+        "normalize": (127.5, 127.5),
+    }
+    assert tl.recipes.study_adam() == expected
+    changed = tl.recipes.study_adam((64,), epochs=10, learning_rate=0.01, init="he")
+    assert changed == expected | {
+        "hidden_sizes": (64,), "epochs": 10, "learning_rate": 0.01, "init": "he",
+    }  # fmt: skip
+
+
+def test_recipes_are_arguments_of_train(backend, pixels):
+    x, y = pixels
+    for recipe in (tl.recipes.study_sgd(), tl.recipes.study_adam()):
+        result = backend.train(x, y, **{**recipe, "epochs": 2, "max_steps": 3})
+        assert result.network.layer_sizes == (40, *recipe["hidden_sizes"], 5)
+        assert np.isfinite(result.history["step_loss"]).all()
+    w, b = backend.Network((40, 512, 5), init=1e-4).parameters[0]
+    assert w.std() == pytest.approx(1e-4, rel=0.05)
+    assert not b.any()
