@@ -35,7 +35,8 @@ def run_python(*arguments, isa=None, timeout=600):
 
 @functools.cache
 def supported_targets():
-    return [isa for isa in BUILT if run_python("-c", "import twolayer_ext", isa=isa).returncode == 0]
+    imports = {isa: run_python("-c", "import twolayer_ext", isa=isa) for isa in BUILT}
+    return [isa for isa, result in imports.items() if result.returncode == 0]
 
 
 @functools.cache

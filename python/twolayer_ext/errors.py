@@ -24,7 +24,9 @@ class MissingExtraError(TwolayerError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs an optional dependency: pip install 'twolayer-ext[{extra}]'")
+        super().__init__(
+            f"{feature} needs an optional dependency: pip install 'twolayer-ext[{extra}]'"
+        )
         self.extra = extra
 
 

@@ -1,5 +1,9 @@
-// Zeroed, cache-line-aligned memory of fixed size.
+// Zeroed, aligned memory of fixed size.
 #pragma once
+
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 #include <cstdint>
 #include <cstring>
@@ -17,7 +21,13 @@ class Buffer {
     constexpr auto most = std::numeric_limits<std::int64_t>::max() / std::int64_t{sizeof(T)};
     if (size < 0 || size > most) throw std::bad_alloc();
     const auto bytes = static_cast<std::size_t>(size) * sizeof(T);
-    data_.reset(static_cast<T*>(::operator new(bytes, alignment)));
+    const bool large = bytes >= 2 * huge_page;
+    const std::align_val_t alignment{large ? huge_page : cache_line};
+    data_ = {static_cast<T*>(::operator new(bytes, alignment)), Free{alignment}};
+#ifdef __linux__
+    // Tiles are visited with strides of many pages; huge pages save most of the table walks.
+    if (large) madvise(data_.get(), bytes - bytes % huge_page, MADV_HUGEPAGE);
+#endif
     std::memset(static_cast<void*>(data_.get()), 0, bytes);
   }
 
@@ -26,8 +36,10 @@ class Buffer {
   std::int64_t size() const { return size_; }
 
  private:
-  static constexpr std::align_val_t alignment{64};
+  static constexpr std::size_t cache_line = 64;
+  static constexpr std::size_t huge_page = std::size_t{2} << 20;
   struct Free {
+    std::align_val_t alignment{cache_line};
     void operator()(T* p) const { ::operator delete(static_cast<void*>(p), alignment); }
   };
   std::unique_ptr<T, Free> data_;

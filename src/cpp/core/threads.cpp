@@ -73,20 +73,19 @@ int default_threads() {
 }
 
 void Barrier::wait() {
-  constexpr int spins = 4000;
-  const unsigned phase = phase_.load(std::memory_order_relaxed);
+  constexpr int spins = 10'000;  // some tens of microseconds, more than a balanced phase waits
+  const int phase = phase_.load(std::memory_order_relaxed);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
     arrived_.store(0, std::memory_order_relaxed);
     phase_.store(phase + 1, std::memory_order_release);
+    phase_.notify_all();
     return;
   }
-  for (int i = 0; phase_.load(std::memory_order_acquire) == phase; ++i) {
-    if (i < spins) {
-      relax();
-    } else {
-      std::this_thread::yield();
-    }
+  for (int i = 0; i < spins; ++i) {
+    if (phase_.load(std::memory_order_acquire) != phase) return;
+    relax();
   }
+  phase_.wait(phase, std::memory_order_acquire);
 }
 
 void parallel(int threads, const std::function<void(const Member&)>& body) {

@@ -14,7 +14,7 @@ int default_threads();
 
 bool has_openmp();
 
-// Spins, since phases are short; yields when there are more threads than CPUs.
+// Spins, since phases are short; sleeps when a member must be waiting for a CPU.
 class Barrier {
  public:
   explicit Barrier(int size) : size_(size) {}
@@ -23,7 +23,7 @@ class Barrier {
  private:
   const int size_;
   alignas(64) std::atomic<int> arrived_{0};
-  alignas(64) std::atomic<unsigned> phase_{0};
+  alignas(64) std::atomic<int> phase_{0};
 };
 
 // One thread's place in its team.

@@ -44,6 +44,15 @@ T sum_of_lanes(T* lanes) {
   return lanes[0];
 }
 
+// What the optimizer will want arrives while the product runs.
+template <class T>
+void prefetch_tile(const T* matrix, std::int64_t offset, std::int64_t rows) {
+  constexpr std::int64_t line = 64 / sizeof(T);
+  if (matrix == nullptr) return;
+  for (std::int64_t i = 0; i < rows * panel_width; i += line)
+    __builtin_prefetch(matrix + offset + i);
+}
+
 template <class T>
 void update_weights(const Update<T>& u, Range blocks) {
   alignas(64) T gradient[tile_rows * panel_width];
@@ -58,10 +67,13 @@ void update_weights(const Update<T>& u, Range blocks) {
       for (std::int64_t i = 0; i < tiles.count; ++i) {
         const std::int64_t row = tiles.begin(i);
         const std::int64_t rows = tiles.begin(i + 1) - row;
+        const std::int64_t offset = (p * u.inputs + first + row) * panel_width;
+        prefetch_tile(u.weights, offset, rows);
+        prefetch_tile(u.weights_state1, offset, rows);
+        prefetch_tile(u.weights_state2, offset, rows);
         product<T, Left::transposed>(
             {u.input + block * stride + row, 0, u.doutput + p * stride, gradient, u.samples, false},
             rows, columns);
-        const std::int64_t offset = (p * u.inputs + first + row) * panel_width;
         with_optimizer(u.step.kind, [&]<OptimizerKind kind>() {
           update_tile<T, kind>(u, gradient, offset, rows, columns,
                                u.squares != nullptr ? squares : nullptr);

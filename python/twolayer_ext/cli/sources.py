@@ -1,0 +1,149 @@
+"""From the paths on the command line to rows, labels and how they are split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twolayer_ext import datasets
+from twolayer_ext.datasets import Dataset
+from twolayer_ext.datasets.npy import map_npy, read_npz
+from twolayer_ext.streams import Purpose, generator
+
+EMBEDDED = "digits"
+DIGITS_TRAINING = 1197
+DIGITS_VALIDATION = 300
+CIFAR10_TRAINING = 49_000
+OTHER_VALIDATION_FRACTION = 0.1
+
+SPLIT_HELP = f"""\
+split:
+  Digits: {DIGITS_TRAINING} training, {DIGITS_VALIDATION} validation, 300 test images: fixed.
+  CIFAR-10: training images 0-48999, validation 49000-49999, test all 10,000 test images.
+  Other data: a tenth of the rows, drawn by the seed, for validation; no test set.
+  --validation-fraction, --validation-data and --test-data override this."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """What `train` and the evaluation after it work on; views of the loaded rows where possible."""
+
+    training: Dataset
+    validation: Dataset | None
+    validation_fraction: float
+    test: Dataset | None
+
+
+def load_split(
+    data: Sequence[str],
+    validation_data: Sequence[str],
+    test_data: Sequence[str],
+    validation_fraction: float | None,
+    limit: int | None,
+) -> Split:
+    """Load what ``twolayer train`` was told to, and split it as `SPLIT_HELP` says.
+
+    Raises
+    ------
+    ValueError
+        Arguments that exclude each other, or paths of no known form.
+    FileFormatError, OSError
+        A file is broken or missing.
+    """
+    if limit is not None and limit < 1:
+        raise ValueError(f"--limit: was {limit}; it should be 1 or more")
+    if validation_data and validation_fraction is not None:
+        raise ValueError("--validation-data and --validation-fraction: give one of them")
+
+    loaded, test = _load(data)
+    training, validation = loaded, None
+    if validation_data:
+        validation = _load_evaluation_set(validation_data)
+    elif validation_fraction is None:
+        counts = {"digits": DIGITS_TRAINING, "cifar10": CIFAR10_TRAINING}
+        split_at = counts.get(_form(data))
+        if split_at is None:
+            validation_fraction = OTHER_VALIDATION_FRACTION
+        else:
+            training, validation = _part(loaded, 0, split_at), _part(loaded, split_at, None)
+    if test_data:
+        test = _load_evaluation_set(test_data)
+    if limit is not None:
+        training = _part(training, 0, limit)
+    return Split(training, validation, validation_fraction or 0.0, test)
+
+
+def is_digits(data: Sequence[str]) -> bool:
+    """Whether the paths mean the embedded digits: none, or their name."""
+    return not data or list(data) == [EMBEDDED]
+
+
+def load_rows(data: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.int64] | None, Sequence[str]]:
+    """Load rows to predict: x, y (None without labels) and class names (empty likewise)."""
+    if len(data) == 1 and data[0].endswith(".npy"):
+        return map_npy(Path(data[0])), None, ()
+    if len(data) == 1 and data[0].endswith(".npz"):
+        arrays = read_npz(Path(data[0]), ("x", "y"))
+        if "x" in arrays and "y" not in arrays:
+            return arrays["x"].reshape(len(arrays["x"]), -1), None, ()
+    labelled = _load_evaluation_set(data)
+    return labelled.x, labelled.y, labelled.class_names
+
+
+def _load_evaluation_set(data: Sequence[str]) -> Dataset:
+    """Load the test set of CIFAR-10, all rows of other data."""
+    if is_digits(data):
+        return datasets.load_digits()
+    training, test = _load(data)
+    return training if test is None else test
+
+
+def _form(data: Sequence[str]) -> str:
+    """Tell the form of the data by its paths: digits, cifar10, idx or arrays."""
+    if is_digits(data):
+        return "digits"
+    if len(data) == 2:
+        return "idx"
+    if len(data) > 2:
+        raise ValueError(f"data: {len(data)} paths; it should be one, or two IDX files")
+    path = Path(data[0])
+    if path.is_dir():
+        arrays = any(entry.suffix == ".npy" for entry in path.iterdir())
+        return "arrays" if arrays else "cifar10"
+    if path.suffix == ".npz":
+        return "arrays"
+    if path.suffix in (".gz", ".tgz") and not path.name.endswith("ubyte.gz"):
+        return "cifar10"
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder")
+    raise ValueError(
+        f"data: {path} is of no known form; it should be a folder, a .npz file, CIFAR-10's "
+        ".tar.gz, or two IDX files: images and labels"
+    )
+
+
+def _load(data: Sequence[str]) -> tuple[Dataset, Dataset | None]:
+    """Load (training and validation rows, test rows or None)."""
+    form = _form(data)
+    if form == "digits":
+        digits = datasets.load_digits()
+        # Always seed 0: the test images stay unseen whatever --seed says.
+        order = generator(0, Purpose.SPLIT).permutation(len(digits))
+        shuffled = replace(digits, x=digits.x[order], y=digits.y[order])
+        end = DIGITS_TRAINING + DIGITS_VALIDATION
+        return _part(shuffled, 0, end), _part(shuffled, end, None)
+    if form == "cifar10":
+        return datasets.load_cifar10(data[0])
+    if form == "idx":
+        return datasets.load_idx(data[0], data[1]), None
+    return datasets.load_arrays(data[0]), None
+
+
+def _part(dataset: Dataset, start: int, end: int | None) -> Dataset:
+    """Rows [start, end) as views; to the last one without an end."""
+    return replace(dataset, x=dataset.x[start:end], y=dataset.y[start:end])

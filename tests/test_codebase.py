@@ -1,0 +1,181 @@
+"""The code base itself: versions agree, stub and README tell the truth, all is documented."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.metadata
+import importlib.resources
+import inspect
+import pkgutil
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import twolayer_ext
+from twolayer_ext import _core
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = importlib.resources.files("twolayer_ext")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(twolayer_ext.__path__, "twolayer_ext.")
+    if not module.name.endswith(("__main__", "._core"))
+)
+
+
+def test_versions_agree():
+    version = PYPROJECT["project"]["version"]
+    assert twolayer_ext.__version__ == version
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(
+        r"^## \[(?P<version>[^]]+)\] - (unreleased|\d{4}-\d\d-\d\d)$", changelog, re.M
+    )
+    assert newest is not None
+    assert newest["version"] == version
+
+
+def test_installed_metadata():
+    try:
+        metadata = importlib.metadata.metadata("twolayer-ext")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("the package is used from its folder, not installed: pip install .")
+    assert metadata["Version"] == twolayer_ext.__version__
+    assert metadata["License-Expression"] == "BSD-3-Clause"
+    assert set(PYPROJECT["project"]["optional-dependencies"]) <= set(
+        metadata.get_all("Provides-Extra")
+    )
+
+
+def test_readme_begins_with_two_commands_that_exist():
+    commands = [line for line in README.splitlines() if line.startswith("pip install ")]
+    assert len(commands) == 2
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    for command in commands:
+        asked = re.search(r"\.\[([a-z,]+)\]", command)
+        assert asked is not None
+        assert set(asked[1].split(",")) <= set(extras)
+    assert commands[0].endswith(" && twolayer train")
+    assert commands[1].endswith(" && pytest")
+    assert PYPROJECT["project"]["scripts"]["twolayer"] == "twolayer_ext.cli:main"
+
+
+def test_readme_names_only_options_that_exist():
+    from twolayer_ext.cli.arguments import build_parser
+
+    lines = re.findall(r"^twolayer (.+?)(?: +#.*)?$", README, re.M)
+    assert len(lines) >= 4
+    for line in lines:
+        build_parser().parse_args(line.split())
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))])
+def test_links_lead_to_files(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        if "://" not in target:
+            assert (ROOT / page).parent.joinpath(target).is_file(), target
+
+
+def test_picture_is_there_and_small():
+    picture = ROOT / "docs/images/training.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_size < 300_000
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_public_thing_has_a_docstring(name):
+    module = importlib.import_module(name)
+    assert inspect.getdoc(module), f"module {name}"
+    for attribute, value in vars(module).items():
+        if attribute.startswith("_") or getattr(value, "__module__", None) != name:
+            continue
+        if not (inspect.isfunction(value) or inspect.isclass(value)):
+            continue
+        assert value.__doc__, f"{name}.{attribute}"
+        if inspect.isclass(value):
+            for member, function in vars(value).items():
+                if inspect.isfunction(function) and not member.startswith("_"):
+                    assert inspect.getdoc(function), f"{name}.{attribute}.{member}"
+
+
+def test_public_names_exist_and_are_sorted():
+    for module in (twolayer_ext, twolayer_ext.datasets):
+        assert list(module.__all__) == sorted(module.__all__)
+        for name in module.__all__:
+            assert hasattr(module, name)
+
+
+def test_typing_information_is_shipped():
+    assert PACKAGE.joinpath("py.typed").is_file()
+    assert PACKAGE.joinpath("_core.pyi").is_file()
+
+
+def public(names) -> set[str]:
+    return {name for name in names if not name.startswith("_")}
+
+
+def test_the_stub_names_what_the_compiled_module_has():
+    stub = ast.parse(PACKAGE.joinpath("_core.pyi").read_text(encoding="utf-8"))
+    definitions = {
+        node.name: node for node in stub.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+    }
+    assert public(definitions) == public(vars(_core))
+    for name, node in definitions.items():
+        value = getattr(_core, name)
+        assert isinstance(value, type) == isinstance(node, ast.ClassDef), name
+        if isinstance(node, ast.FunctionDef):
+            assert_parameters_agree(node, value)
+            continue
+        methods = {child.name: child for child in node.body if isinstance(child, ast.FunctionDef)}
+        assert public(methods) == public(vars(value)), name
+        for method, definition in methods.items():
+            if not definition.decorator_list:  # a property has no parameters to compare
+                assert_parameters_agree(definition, getattr(value, method))
+
+
+def assert_parameters_agree(node: ast.FunctionDef, function) -> None:
+    """The compiled function's docstring begins with its signature: compare the names."""
+    signature = function.__doc__.splitlines()[0]
+    tree = ast.parse(f"def {signature.split(' -> ')[0]}: ...").body[0]
+    assert isinstance(tree, ast.FunctionDef)
+    for kind in ("args", "kwonlyargs"):
+        expected = [argument.arg for argument in getattr(tree.args, kind)]
+        assert [argument.arg for argument in getattr(node.args, kind)] == expected, signature
+
+
+def test_imports_run_one_way():
+    """What stands below knows nothing of what stands above."""
+    order = [
+        {"errors", "_core", "streams"},
+        {"checks", "datasets"},
+        {"engine", "initializers", "normalization", "progress", "serialization"},
+        {"network"},
+        {"loop", "gradients"},
+        {"training"},
+        {"reference", "recipes", "plots", "study_check"},
+        {"cli"},
+    ]
+    rank = {name: level for level, names in enumerate(order) for name in names}
+    for path in sorted((ROOT / "python/twolayer_ext").rglob("*.py")):
+        part = path.relative_to(ROOT / "python/twolayer_ext").parts[0].removesuffix(".py")
+        if part not in rank:
+            continue
+        for imported in imported_parts(path):
+            if imported in rank and imported != part:
+                assert rank[imported] <= rank[part], f"{path.name} imports {imported}"
+
+
+def imported_parts(path: Path) -> set[str]:
+    """First parts, below the package, of the modules that a file imports when it is loaded."""
+    parts = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            package, _, rest = node.module.partition(".")
+            if package == "twolayer_ext":
+                parts |= {rest.split(".")[0]} if rest else {alias.name for alias in node.names}
+    return parts
