@@ -158,6 +158,7 @@ def test_imports_run_one_way():
         {"loop", "gradients"},
         {"training"},
         {"reference", "recipes", "plots", "study_check"},
+        {"benchmark"},
         {"cli"},
     ]
     rank = {name: level for level, names in enumerate(order) for name in names}

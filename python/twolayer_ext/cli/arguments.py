@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import NoReturn
 
+from twolayer_ext.benchmark import cli as benchmark
 from twolayer_ext.cli import check, info, predict, train
 
 DATA_HELP = (
@@ -28,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text, description=_sentence(text))
         command.set_defaults(run=module.run)
+    _add_bench(commands)
     return parser
 
 
@@ -182,6 +184,13 @@ def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--out", metavar="FILE", help=".npy: classes; .csv: row, class, its name, its probability"
     )
+
+
+def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "measure training and prediction here, against NumPy and other libraries"
+    parser = commands.add_parser("bench", help=text, description=_sentence(text))
+    parser.set_defaults(run=benchmark.run)
+    benchmark.add_arguments(parser)
 
 
 def _sentence(text: str) -> str:

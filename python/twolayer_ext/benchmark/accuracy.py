@@ -1,0 +1,99 @@
+"""Is a contender right? Its loss after 20 steps against the float64 twin's, before it is timed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from twolayer_ext import reference
+from twolayer_ext.benchmark.cases import BETAS, EPSILON, Workload
+from twolayer_ext.benchmark.contenders import Session
+from twolayer_ext.checks import Array, Parameters
+from twolayer_ext.engine import Rows
+
+STEPS = 20
+_JUDGED = 2000  # samples at most that the loss is taken of
+
+
+@dataclass(frozen=True)
+class Check:
+    """The twin's loss, the contender's, and whether they agree.
+
+    Both are computed by the float64 twin. In training: from the contender's parameters after 20
+    steps. In prediction: the mean of -log p over the classes that were chosen, which is smallest
+    if each is the most probable one.
+    """
+
+    expected: float
+    loss: float
+    tolerance: float
+
+    @property
+    def deviation(self) -> float:
+        """Return the difference, relative to the expected loss."""
+        return abs(self.loss - self.expected) / abs(self.expected)
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether they agree; never with a loss that is not a number."""
+        return self.deviation <= self.tolerance
+
+
+class Judge:
+    """The float64 twin on one workload."""
+
+    def __init__(self, workload: Workload) -> None:
+        self.workload = workload
+        case = workload.case
+        self.network = reference.Network(
+            case.layer_sizes, normalize=(workload.shift, workload.scale)
+        )
+        self.network.set_parameters(workload.parameters)
+        if case.task == "predict":
+            self.probabilities = self.network.predict_proba(workload.x)
+            self.expected = self._loss_of_classes(self.probabilities.argmax(axis=1))
+            return
+        self.rows: Rows = workload.order[: STEPS * case.batch_size]
+        before = self._loss(workload.parameters)
+        trainer = self.network.engine.trainer(
+            self.network.core,
+            optimizer=case.optimizer,
+            momentum=0.0,
+            nesterov=False,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            epsilon=EPSILON,
+            weight_decay=0.0,
+            reg=0.0,
+            batch_size=case.batch_size,
+            threads=1,
+        )
+        losses = np.empty(len(self.rows) // case.batch_size)
+        trainer.run(workload.x, workload.y, self.rows, case.learning_rate, losses)
+        self.expected = self._loss(self.network.parameters)
+        self.learned = before - self.expected
+
+    def check(self, session: Session, tolerance: float) -> Check:
+        """Let the session work from the initial parameters on."""
+        session.reset()
+        with session.ready():
+            if self.workload.case.task == "predict":
+                loss = self._loss_of_classes(session.predict())
+            else:
+                session.train(self.rows, 1)
+                loss = self._loss(session.parameters())
+        return Check(self.expected, loss, tolerance)
+
+    def _loss(self, parameters: Parameters) -> float:
+        """Form (1) with these parameters on rows of the first batches; nan if one is not finite."""
+        if not all(np.isfinite(w).all() and np.isfinite(b).all() for w, b in parameters):
+            return float("nan")
+        self.network.set_parameters(parameters)
+        few = np.sort(self.rows[:_JUDGED])
+        loss, _ = self.network.evaluate(self.workload.x[few], self.workload.y[few])
+        return loss
+
+    def _loss_of_classes(self, classes: Array) -> float:
+        chosen = self.probabilities[np.arange(len(self.probabilities)), classes]
+        return -float(np.log(chosen).mean())
