@@ -12,9 +12,9 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from twolayer_ext.gradients import check_gradients
 
 from twolayer_ext.checks import ACTIVATIONS
+from twolayer_ext.gradients import check_gradients
 from twolayer_ext.network import Network
 from twolayer_ext.training import train
 
