@@ -35,7 +35,7 @@ void predict_probabilities(const Network<T>& network, const Data& data, const Ro
   const std::int64_t classes = network.sizes.back();
   for_each_block(
       network, data, rows, threads,
-      [&](const Rows& block, std::int64_t begin, const Workspace<T>& work, const Member& member) {
+      [&](const Rows& block, std::int64_t begin, Workspace<T>& work, const Member& member) {
         Softmax<T> args{};
         args.logits = work.activations.back().data();
         args.samples = block.count;
@@ -50,7 +50,7 @@ Score evaluate(const Network<T>& network, const Data& data, const Rows& rows, in
   Score score{0, 0};
   for_each_block(network, data, rows, threads,
                  [&](const Rows& block, std::int64_t, Workspace<T>& work, const Member& member) {
-                   loss_pass(network, data, block, work, member);
+                   loss_pass(network, data, block, Leave::probabilities, work, member);
                    if (member.rank() == 0) {
                      score.loss += sum_of_losses(work, block.count);
                      score.correct += count_of_correct(work, block.count);

@@ -13,9 +13,10 @@ Workspace<T>::Workspace(const Network<T>& network, std::int64_t capacity, int th
   for (const std::int64_t size : network.sizes) activations.emplace_back(capacity * padded(size));
   if (!training) return;
   std::int64_t widest = 0;
-  for (const Layer<T>& layer : network.layers) {
-    gradients.emplace_back(capacity * padded(layer.outputs));
-    widest = std::max(widest, layer.outputs);
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    const std::int64_t outputs = network.layers[l].outputs;
+    if (l + 1 < network.layers.size()) gradients.emplace_back(capacity * padded(outputs));
+    widest = std::max(widest, outputs);
   }
   if (network.layers.size() > 1) {
     for (int t = 0; t < threads; ++t) scratch.emplace_back(padded(widest) * panel_width);
@@ -58,13 +59,26 @@ Share share(std::int64_t samples, std::int64_t panels, const Member& member) {
 }  // namespace
 
 template <class T>
+Gather<T> gathering(const Network<T>& network, const Data& data, const Rows& rows,
+                    Workspace<T>& work) {
+  return {data.x,
+          data.type,
+          data.row_stride,
+          rows.numbers,
+          rows.first,
+          rows.count,
+          network.sizes.front(),
+          network.shift.data(),
+          network.inverse_scale.data(),
+          work.activations[0].data()};
+}
+
+template <class T>
 void forward_pass(const Network<T>& network, const Data& data, const Rows& rows, Workspace<T>& work,
                   const Member& member) {
   const Kernels<T>& kernel = kernels<T>();
-  const std::int64_t inputs = network.sizes.front();
-  kernel.gather({data.x, data.type, data.row_stride, rows.numbers, rows.first, rows.count, inputs,
-                 network.shift.data(), network.inverse_scale.data(), work.activations[0].data()},
-                member.share(panel_count(inputs)));
+  kernel.gather(gathering(network, data, rows, work),
+                member.share(panel_count(network.sizes.front())));
   member.wait();
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     const Layer<T>& layer = network.layers[l];
@@ -78,8 +92,8 @@ void forward_pass(const Network<T>& network, const Data& data, const Rows& rows,
 }
 
 template <class T>
-void loss_pass(const Network<T>& network, const Data& data, const Rows& rows, Workspace<T>& work,
-               const Member& member) {
+void loss_pass(const Network<T>& network, const Data& data, const Rows& rows, Leave leave,
+               Workspace<T>& work, const Member& member) {
   Softmax<T> args{};
   args.logits = work.activations.back().data();
   args.labels = data.labels;
@@ -87,8 +101,7 @@ void loss_pass(const Network<T>& network, const Data& data, const Rows& rows, Wo
   args.first_row = rows.first;
   args.samples = rows.count;
   args.classes = network.sizes.back();
-  args.gradient_scale = T(1) / static_cast<T>(rows.count);
-  args.gradient = work.gradients.empty() ? nullptr : work.gradients.back().data();
+  args.gradient_scale = leave == Leave::gradient ? T(1) / static_cast<T>(rows.count) : T(0);
   args.losses = work.losses.data();
   args.correct = work.correct.data();
   kernels<T>().softmax(args, member.share(rows.count));
@@ -102,8 +115,8 @@ void backward_pass(const Network<T>& network, std::int64_t samples, Workspace<T>
     const Layer<T>& layer = network.layers[l];
     const Share mine = share(samples, panel_count(layer.inputs), member);
     kernels<T>().backward(
-        {work.gradients[l].data(), layer.weights.data(), work.activations[l].data(),
-         work.gradients[l - 1].data(), samples, layer.inputs, layer.outputs, network.activation},
+        {work.gradient(l), layer.weights.data(), work.activations[l].data(), work.gradient(l - 1),
+         samples, layer.inputs, layer.outputs, network.activation},
         mine.samples, mine.panels, work.scratch[static_cast<std::size_t>(member.rank())].data());
     member.wait();
   }
@@ -135,9 +148,10 @@ int useful_threads(const Network<T>& network, std::int64_t samples, int threads)
 
 #define TWOLAYER_INSTANTIATE(T)                                                               \
   template struct Workspace<T>;                                                               \
+  template Gather<T> gathering(const Network<T>&, const Data&, const Rows&, Workspace<T>&);   \
   template void forward_pass(const Network<T>&, const Data&, const Rows&, Workspace<T>&,      \
                              const Member&);                                                  \
-  template void loss_pass(const Network<T>&, const Data&, const Rows&, Workspace<T>&,         \
+  template void loss_pass(const Network<T>&, const Data&, const Rows&, Leave, Workspace<T>&,  \
                           const Member&);                                                     \
   template void backward_pass(const Network<T>&, std::int64_t, Workspace<T>&, const Member&); \
   template double sum_of_losses(const Workspace<T>&, std::int64_t);                           \

@@ -17,23 +17,35 @@ template <class T>
 struct Workspace {
   std::int64_t capacity;
   std::vector<Buffer<T>> activations;  // (N, sizes[l]) in panels; the last one holds the logits
-  std::vector<Buffer<T>> gradients;    // of the pre-activations, by layer; empty for inference
+  std::vector<Buffer<T>> gradients;    // of the hidden layers' pre-activations; none for inference
   std::vector<Buffer<T>> scratch;      // one a thread, for Kernels::backward
   Buffer<T> losses;                    // N
   Buffer<std::uint8_t> correct;        // N
 
   Workspace(const Network<T>& network, std::int64_t capacity, int threads, bool training);
+
+  // The gradient of layer l's pre-activations; the last layer's takes the place of the logits.
+  T* gradient(std::size_t l) {
+    return l < gradients.size() ? gradients[l].data() : activations.back().data();
+  }
 };
+
+// How a batch gets into work.activations[0].
+template <class T>
+Gather<T> gathering(const Network<T>& network, const Data& data, const Rows& rows,
+                    Workspace<T>& work);
 
 template <class T>
 void forward_pass(const Network<T>& network, const Data& data, const Rows& rows, Workspace<T>& work,
                   const Member& member);
 
-// Fills work.losses and work.correct; for training also the last layer's gradient, scaled by
-// 1 / rows.count.
+// What the loss pass leaves in place of the logits.
+enum class Leave { probabilities, gradient };
+
+// Fills work.losses and work.correct. The gradient is that of the mean loss.
 template <class T>
-void loss_pass(const Network<T>& network, const Data& data, const Rows& rows, Workspace<T>& work,
-               const Member& member);
+void loss_pass(const Network<T>& network, const Data& data, const Rows& rows, Leave leave,
+               Workspace<T>& work, const Member& member);
 
 // From the last layer's gradient to all others'.
 template <class T>

@@ -12,7 +12,7 @@ namespace {
 // All updates of a step, their work laid end to end and cut into equal parts: no barrier stands
 // between the layers. `of_layer` fills in where gradients go.
 template <class T, class OfLayer>
-void update_pass(const Network<T>& network, const Workspace<T>& work, std::int64_t samples,
+void update_pass(const Network<T>& network, Workspace<T>& work, std::int64_t samples,
                  const Member& member, const OfLayer& of_layer) {
   const Kernels<T>& kernel = kernels<T>();
   std::int64_t total = 0;
@@ -30,7 +30,7 @@ void update_pass(const Network<T>& network, const Workspace<T>& work, std::int64
     };
     Update<T> update = of_layer(l);
     update.input = work.activations[l].data();
-    update.doutput = work.gradients[l].data();
+    update.doutput = work.gradient(l);
     update.samples = samples;
     update.inputs = layer.inputs;
     update.outputs = layer.outputs;
@@ -106,13 +106,16 @@ Progress Trainer<T>::run(Network<T>& network, const Data& data, const Rows& rows
                          double learning_rate, double* losses) {
   Progress progress{0, 0};
   const std::int64_t steps = (rows.count + batch_size_ - 1) / batch_size_;
+  const auto batch_at = [&](std::int64_t i) {
+    const std::int64_t begin = i * batch_size_;
+    return rows.slice(begin, std::min(batch_size_, rows.count - begin));
+  };
   parallel(threads_, [&](const Member& member) {
     Powers powers = powers_;
     for (std::int64_t i = 0; i < steps; ++i) {
-      const std::int64_t begin = i * batch_size_;
-      const Rows batch = rows.slice(begin, std::min(batch_size_, rows.count - begin));
+      const Rows batch = batch_at(i);
       forward_pass(network, data, batch, work_, member);
-      loss_pass(network, data, batch, work_, member);
+      loss_pass(network, data, batch, Leave::gradient, work_, member);
       // Every member adds up the losses, so that all agree on whether to go on.
       const double loss = sum_of_losses(work_, batch.count) / static_cast<double>(batch.count);
       if (member.rank() == 0) {
@@ -123,8 +126,12 @@ Progress Trainer<T>::run(Network<T>& network, const Data& data, const Rows& rows
       if (!std::isfinite(loss)) break;
       backward_pass(network, batch.count, work_, member);
       const OptimizerStep<T> step = next_step(learning_rate, powers);
+      const bool more = i + 1 < steps;
+      const Gather<T> next = gathering(network, data, batch_at(more ? i + 1 : i), work_);
       update_pass(network, work_, batch.count, member, [&](std::size_t l) {
         Update<T> update{};
+        update.next = more && l == 0 ? &next : nullptr;
+        update.next_panels = member.share(panel_count(next.inputs));
         update.two_reg = static_cast<T>(2 * options_.reg);
         update.weights = network.layers[l].weights.data();
         update.bias = network.layers[l].bias.data();
@@ -157,7 +164,7 @@ Gradients<T> loss_and_gradients(Network<T>& network, const Data& data, const Row
   }
   parallel(threads, [&](const Member& member) {
     forward_pass(network, data, rows, work, member);
-    loss_pass(network, data, rows, work, member);
+    loss_pass(network, data, rows, Leave::gradient, work, member);
     backward_pass(network, rows.count, work, member);
     update_pass(network, work, rows.count, member, [&](std::size_t l) {
       Update<T> update{};

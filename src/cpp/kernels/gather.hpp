@@ -8,28 +8,69 @@ namespace {
 
 using twolayer::ElementType;
 using twolayer::Gather;
+using twolayer::panel_width;
+using twolayer::Range;
+
+inline constexpr std::int64_t cache_line = 64;
+
+inline std::int64_t size_of(ElementType type) {
+  return type == ElementType::uint8 ? 1 : type == ElementType::float32 ? 4 : 8;
+}
+
+template <class T>
+const char* row_of(const Gather<T>& g, std::int64_t n) {
+  const std::int64_t row = g.rows != nullptr ? g.rows[n] : g.first_row + n;
+  return static_cast<const char*>(g.x) + row * g.row_stride;
+}
+
+// Brings the rows of a batch near, a few lines at a time, while something else is computed: they
+// lie anywhere in memory, and to wait for them takes longer than to convert them.
+template <class T>
+class RowPrefetch {
+ public:
+  // In `calls` calls of advance() all is asked for.
+  RowPrefetch(const Gather<T>* g, Range panels, std::int64_t calls) : gather_(g) {
+    if (g == nullptr) return;
+    const std::int64_t size = size_of(g->type);
+    const std::int64_t end = panels.end * panel_width;
+    begin_ = panels.begin * panel_width * size;
+    end_ = (end < g->inputs ? end : g->inputs) * size;
+    const std::int64_t lines = (end_ - begin_ + cache_line - 1) / cache_line * g->samples;
+    at_once_ = calls > 0 ? (lines + calls - 1) / calls : 0;
+    offset_ = begin_;
+  }
+
+  void advance() {
+    for (std::int64_t i = 0; i < at_once_ && sample_ < gather_->samples; ++i) {
+      __builtin_prefetch(row_of(*gather_, sample_) + offset_);
+      offset_ += cache_line;
+      if (offset_ >= end_) {
+        offset_ = begin_;
+        ++sample_;
+      }
+    }
+  }
+
+ private:
+  const Gather<T>* gather_;
+  std::int64_t begin_ = 0;  // bytes of a row
+  std::int64_t end_ = 0;
+  std::int64_t at_once_ = 0;
+  std::int64_t sample_ = 0;
+  std::int64_t offset_ = 0;
+};
 
 template <class T, class Element>
 void gather_as(const Gather<T>& g, Range panels) {
   using S = Vec<T>;
-  constexpr std::int64_t prefetched = 64;  // bytes in a cache line
-  const auto row_at = [&](std::int64_t n) {
-    const std::int64_t row = g.rows != nullptr ? g.rows[n] : g.first_row + n;
-    return reinterpret_cast<const Element*>(static_cast<const char*>(g.x) + row * g.row_stride);
-  };
-  const std::int64_t first = panels.begin * panel_width;
-  const std::int64_t last =
-      panels.end * panel_width < g.inputs ? panels.end * panel_width : g.inputs;
   for (std::int64_t n = 0; n < g.samples; ++n) {
-    const Element* from = row_at(n);
-    if (n + 1 < g.samples) {  // rows are drawn at random, so only we know which comes next
-      const char* next = reinterpret_cast<const char*>(row_at(n + 1) + first);
-      const std::int64_t bytes = (last - first) * static_cast<std::int64_t>(sizeof(Element));
-      for (std::int64_t i = 0; i < bytes; i += prefetched) __builtin_prefetch(next + i);
-    }
+    const Element* from = reinterpret_cast<const Element*>(row_of(g, n));
+    const Element* later =
+        reinterpret_cast<const Element*>(row_of(g, n + 2 < g.samples ? n + 2 : n));
     for (std::int64_t p = panels.begin; p < panels.end; ++p) {
       const std::int64_t column = p * panel_width;
       const Element* source = from + column;
+      __builtin_prefetch(later + column);
       Element tail[panel_width];
       if (column + panel_width > g.inputs) {  // never read beyond the end of a row
         for (std::int64_t i = 0; i < panel_width; ++i) {

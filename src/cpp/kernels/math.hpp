@@ -176,21 +176,13 @@ inline double fma_scalar(double a, double b, double c) { return __builtin_fma(a,
 // log(x): -inf at zero, NaN below.
 // x = 2^e (1 + f), sqrt(1/2) <= 1 + f < sqrt2; with t = f / (2 + f), log(1 + f) = 2 atanh(t), and
 // as 2 t = f - f t, that is f - (h - t (h + t^2 P(t^2))), h = f^2 / 2: the leading term is exact.
+// This is it for a positive normal x, given by its bits, times 2^exponent; without a branch, so
+// that a loop over it becomes vectors.
 template <class T>
-inline T log_scalar(T x) {
+inline T log_of_normal(typename MathConstants<T>::Bits bits, int exponent) {
   using C = MathConstants<T>;
   using Bits = typename C::Bits;
   constexpr Bits one_exponent = Bits(1) << C::mantissa_bits;
-  Bits bits;
-  __builtin_memcpy(&bits, &x, sizeof bits);
-  int exponent = 0;
-  if (bits - one_exponent >= C::infinity - one_exponent) {  // not a positive normal number
-    if (!(x > T(0))) return x == T(0) ? T(-__builtin_inff()) : T(__builtin_nanf(""));
-    if (bits == C::infinity) return x;
-    x *= T(one_exponent);
-    exponent = -C::mantissa_bits;
-    __builtin_memcpy(&bits, &x, sizeof bits);
-  }
   // Counted from sqrt(1/2) instead of 1/2, the exponent field is e.
   constexpr Bits one = C::infinity / 2 / one_exponent * one_exponent;
   bits += one - C::sqrt_half;
@@ -212,6 +204,34 @@ inline T log_scalar(T x) {
   const T lost = f - (leading - whole);  // exact: `whole` is 0 or larger than f
   const T correction = h - t * fma_scalar(z, sum, h);
   return leading + (lost + fma_scalar(e, C::ln2_rest, -correction));
+}
+
+template <class T>
+inline T log_scalar(T x) {
+  using C = MathConstants<T>;
+  using Bits = typename C::Bits;
+  constexpr Bits one_exponent = Bits(1) << C::mantissa_bits;
+  Bits bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  int exponent = 0;
+  if (bits - one_exponent >= C::infinity - one_exponent) {  // not a positive normal number
+    if (!(x > T(0))) return x == T(0) ? T(-__builtin_inff()) : T(__builtin_nanf(""));
+    if (bits == C::infinity) return x;
+    x *= T(one_exponent);
+    exponent = -C::mantissa_bits;
+    __builtin_memcpy(&bits, &x, sizeof bits);
+  }
+  return log_of_normal<T>(bits, exponent);
+}
+
+// A vector's worth of logs, of numbers that are positive and normal, or NaN.
+template <class T>
+inline void log_of_normals(const T* x, T* result) {
+  for (int i = 0; i < Vec<T>::width; ++i) {
+    typename MathConstants<T>::Bits bits;
+    __builtin_memcpy(&bits, x + i, sizeof bits);
+    result[i] = log_of_normal<T>(bits, 0) + (x[i] - x[i]);  // the difference is 0 but for NaN
+  }
 }
 
 }  // namespace

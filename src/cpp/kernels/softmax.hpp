@@ -2,6 +2,9 @@
 //     e_c = exp(z_c - max z),  s = sum e_c (ascending c),  a_c = e_c / s,
 //     loss = log s - (z_y - max z),  gradient_c = (a_c - [c = y]) / N.
 // The row's maximum is subtracted, so nothing overflows and the loss is exact for a_y near 0.
+//
+// Samples go through in groups, one a lane of a vector: no lane is idle for want of classes, and
+// the sum over classes keeps its order.
 #pragma once
 
 #include "math.hpp"
@@ -9,72 +12,116 @@
 
 namespace {
 
+using twolayer::panel_width;
+using twolayer::Range;
 using twolayer::Softmax;
+
+// Samples first ... first + count - 1; count is at most the lanes of a vector.
+struct SampleGroup {
+  std::int64_t first;
+  std::int64_t count;
+};
+
+template <class T>
+T* logit(const Softmax<T>& s, std::int64_t sample, std::int64_t c) {
+  return s.logits + (c / panel_width * s.samples + sample) * panel_width + c % panel_width;
+}
+
+// Calls body(c, z) with the logits z of class c, a sample a lane, for all classes in ascending
+// order. With `replace`, what it returns replaces them; padding becomes zero.
+template <bool replace, class T, class Body>
+void for_each_class(const Softmax<T>& s, SampleGroup group, const Body& body) {
+  using S = Vec<T>;
+  constexpr std::int64_t lanes = S::width;
+  alignas(64) T samples[lanes * lanes];
+  alignas(64) T classes[lanes * lanes];
+  for (std::int64_t c = 0; c < s.classes; c += lanes) {
+    for (std::int64_t n = 0; n < lanes; ++n) {  // beyond the last sample: that one again
+      const std::int64_t sample = group.first + (n < group.count ? n : group.count - 1);
+      S::load(logit(s, sample, c)).store(samples + n * lanes);
+    }
+    S::transpose(samples, lanes, classes, lanes);
+    for (std::int64_t i = 0; i < lanes; ++i) {
+      const S z = S::load(classes + i * lanes);
+      (c + i < s.classes ? body(c + i, z) : S::zero()).store(classes + i * lanes);
+    }
+    if constexpr (!replace) continue;
+    S::transpose(classes, lanes, samples, lanes);
+    for (std::int64_t n = 0; n < group.count; ++n) {
+      S::load(samples + n * lanes).store(logit(s, group.first + n, c));
+    }
+  }
+}
+
+template <class T>
+void softmax_of_group(const Softmax<T>& s, SampleGroup group) {
+  using S = Vec<T>;
+  alignas(64) T lane[S::width];
+  std::int64_t labels[S::width];
+  T label_logits[S::width];
+  const bool labelled = s.labels != nullptr;
+
+  S largest = S::zero();
+  S predicted = S::zero();  // the first class with the largest logit
+  for_each_class<false>(s, group, [&](std::int64_t c, S z) {
+    const auto larger = greater(z, largest);
+    predicted = c == 0 ? predicted : select(larger, S::broadcast(static_cast<T>(c)), predicted);
+    largest = c == 0 ? z : select(larger, z, largest);
+    return z;
+  });
+  if (labelled) {
+    predicted.store(lane);
+    for (std::int64_t i = 0; i < group.count; ++i) {
+      const std::int64_t n = group.first + i;
+      labels[i] = s.labels[s.rows != nullptr ? s.rows[n] : s.first_row + n];
+      label_logits[i] = *logit(s, n, labels[i]);
+      s.correct[n] = static_cast<std::int64_t>(lane[i]) == labels[i] ? 1 : 0;
+    }
+    largest.store(lane);
+    for (std::int64_t i = 0; i < group.count; ++i) label_logits[i] -= lane[i];
+  }
+
+  S sum = S::zero();
+  for_each_class<true>(s, group, [&](std::int64_t, S z) {
+    const S e = exp(z - largest);
+    sum = sum + e;
+    return e;
+  });
+  if (labelled) {
+    alignas(64) T logs[S::width];
+    sum.store(lane);
+    log_of_normals(lane, logs);  // a sum is at least 1, the largest one's exponential
+    for (std::int64_t i = 0; i < group.count; ++i) {
+      s.losses[group.first + i] = logs[i] - label_logits[i];
+    }
+  }
+
+  (S::broadcast(1) / sum).store(lane);
+  for (std::int64_t i = 0; i < group.count; ++i) {
+    const std::int64_t n = group.first + i;
+    const S inverse = S::broadcast(lane[i]);
+    for (std::int64_t c = 0; c < s.classes; c += S::width) {
+      const S a = S::load(logit(s, n, c)) * inverse;
+      if (s.probabilities != nullptr) {
+        const std::int64_t rest = s.classes - c;
+        a.store_first(s.probabilities + n * s.classes + c,
+                      static_cast<int>(rest < S::width ? rest : S::width));
+      }
+      a.store(logit(s, n, c));
+    }
+    if (s.gradient_scale == 0) continue;
+    *logit(s, n, labels[i]) -= 1;
+    for (std::int64_t c = 0; c < s.classes; c += S::width) {
+      (S::load(logit(s, n, c)) * S::broadcast(s.gradient_scale)).store(logit(s, n, c));
+    }
+  }
+}
 
 template <class T>
 void softmax(const Softmax<T>& s, Range samples) {
-  using S = Vec<T>;
-  const std::int64_t panels = twolayer::panel_count(s.classes);
-  const std::int64_t stride = s.samples * panel_width;
-  for (std::int64_t n = samples.begin; n < samples.end; ++n) {
-    const T* z = s.logits + n * panel_width;
-    std::int64_t best = 0;
-    T largest = z[0];
-    for (std::int64_t c = 1; c < s.classes; ++c) {
-      const T at = z[c / panel_width * stride + c % panel_width];
-      if (at > largest) {
-        largest = at;
-        best = c;
-      }
-    }
-    std::int64_t label = -1;
-    T label_logit = 0;
-    if (s.labels != nullptr) {
-      label = s.labels[s.rows != nullptr ? s.rows[n] : s.first_row + n];
-      label_logit = z[label / panel_width * stride + label % panel_width];
-    }
-    if (s.correct != nullptr) s.correct[n] = best == label ? 1 : 0;
-
-    T sum = 0;
-    T label_exponential = 0;
-    for (std::int64_t p = 0; p < panels; ++p) {
-      const T* logits = z + p * stride;
-      T exponentials[panel_width];
-      const S shift = S::broadcast(largest);
-      for (std::int64_t i = 0; i < panel_width; i += S::width) {
-        exp(S::load(logits + i) - shift).store(exponentials + i);
-      }
-      const std::int64_t first = p * panel_width;
-      const std::int64_t count = s.classes - first < panel_width ? s.classes - first : panel_width;
-      for (std::int64_t i = 0; i < count; ++i) sum += exponentials[i];
-      for (std::int64_t i = count; i < panel_width; ++i) exponentials[i] = 0;
-      if (label >= first && label < first + count) label_exponential = exponentials[label - first];
-      if (s.gradient != nullptr) {
-        T* to = s.gradient + p * stride + n * panel_width;
-        for (std::int64_t i = 0; i < panel_width; ++i) to[i] = exponentials[i];
-      }
-      if (s.probabilities != nullptr) {
-        T* to = s.probabilities + n * s.classes + first;
-        for (std::int64_t i = 0; i < count; ++i) to[i] = exponentials[i];
-      }
-    }
-    const T inverse = T(1) / sum;
-    if (s.losses != nullptr) s.losses[n] = log_scalar(sum) - (label_logit - largest);
-    if (s.probabilities != nullptr) {
-      T* to = s.probabilities + n * s.classes;
-      for (std::int64_t c = 0; c < s.classes; ++c) to[c] *= inverse;
-    }
-    if (s.gradient != nullptr) {
-      T* to = s.gradient + n * panel_width;
-      for (std::int64_t p = 0; p < panels; ++p) {
-        for (std::int64_t i = 0; i < panel_width; i += S::width) {
-          T* at = to + p * stride + i;
-          ((S::load(at) * S::broadcast(inverse)) * S::broadcast(s.gradient_scale)).store(at);
-        }
-      }
-      to[label / panel_width * stride + label % panel_width] =
-          (label_exponential * inverse - T(1)) * s.gradient_scale;
-    }
+  for (std::int64_t n = samples.begin; n < samples.end; n += Vec<T>::width) {
+    const std::int64_t rest = samples.end - n;
+    softmax_of_group(s, {n, rest < Vec<T>::width ? rest : Vec<T>::width});
   }
 }
 

@@ -44,20 +44,19 @@ struct Forward {
   Activation activation;
 };
 
-// Class probabilities, losses and the loss's gradient of logits (N, C); see softmax.hpp.
+// The logits (N, C), overwritten by the probabilities or by the loss's gradient; see softmax.hpp.
 template <class T>
 struct Softmax {
-  const T* logits;
+  T* logits;
   const std::int64_t* labels;  // of all of x; null when no loss is wanted
   const std::int64_t* rows;    // as in Gather
   std::int64_t first_row;
   std::int64_t samples;
   std::int64_t classes;
-  T gradient_scale;       // 1 / N
-  T* gradient;            // (N, C) in panels, or null; may be `logits` itself
-  T* probabilities;       // (N, C) row-major, or null
-  T* losses;              // N, or null
-  std::uint8_t* correct;  // N, 1 where the largest logit is the label's, or null
+  T gradient_scale;       // 1 / N: leave (a - [c = y]) / N; 0: leave a
+  T* probabilities;       // (N, C) row-major, a copy of a, or null
+  T* losses;              // N, with labels
+  std::uint8_t* correct;  // N, with labels: 1 where the largest logit is the label's
 };
 
 // dinput (N, D) = (doutput (N, H) weightsᵀ (H, D)) * activation'(z), z the input's pre-activation.
@@ -107,6 +106,8 @@ struct Update {
   T* bias_state2;
   T* squares;  // block_count(D) x panel_count(H) sums of the old weights' squares, or null
   OptimizerStep<T> step;
+  const Gather<T>* next;  // a batch whose rows are brought near meanwhile, or null
+  Range next_panels;      // those of its columns that the calling thread will gather
 };
 
 // Weights are updated in blocks of this many rows; a thread owns whole blocks.

@@ -37,12 +37,13 @@ struct Product {
 template <class T, Left left, int R, int V>
 __attribute__((noinline)) void tile(const Product<T>& p) {
   using S = Vec<T>;
+  T* const c = p.c;
   S acc[R][V];
   TWOLAYER_UNROLL
   for (int r = 0; r < R; ++r) {
     TWOLAYER_UNROLL
     for (int v = 0; v < V; ++v) {
-      acc[r][v] = p.resume ? S::load(p.c + r * panel_width + v * S::width) : S::zero();
+      acc[r][v] = p.resume ? S::load(c + r * panel_width + v * S::width) : S::zero();
     }
   }
   const T* a = p.a;
@@ -74,7 +75,7 @@ __attribute__((noinline)) void tile(const Product<T>& p) {
   TWOLAYER_UNROLL
   for (int r = 0; r < R; ++r) {
     TWOLAYER_UNROLL
-    for (int v = 0; v < V; ++v) acc[r][v].store(p.c + r * panel_width + v * S::width);
+    for (int v = 0; v < V; ++v) acc[r][v].store(c + r * panel_width + v * S::width);
   }
 }
 

@@ -2,6 +2,7 @@
 // cache: during training no gradient matrix exists.
 #pragma once
 
+#include "gather.hpp"
 #include "optimizer.hpp"
 #include "tile.hpp"
 
@@ -12,7 +13,7 @@ using twolayer::Update;
 
 // rows x columns of a panel. Only the first `columns` lanes hold anything.
 template <class T, OptimizerKind kind>
-void update_tile(const Update<T>& u, const T* gradient, std::int64_t offset, std::int64_t rows,
+void update_rows(const Update<T>& u, const T* gradient, std::int64_t offset, std::int64_t rows,
                  std::int64_t columns, T* squares) {
   using S = Vec<T>;
   T* weights = u.weights + offset;
@@ -46,39 +47,83 @@ T sum_of_lanes(T* lanes) {
 
 // What the optimizer will want arrives while the product runs.
 template <class T>
-void prefetch_tile(const T* matrix, std::int64_t offset, std::int64_t rows) {
-  constexpr std::int64_t line = 64 / sizeof(T);
-  if (matrix == nullptr) return;
-  for (std::int64_t i = 0; i < rows * panel_width; i += line)
-    __builtin_prefetch(matrix + offset + i);
+void prefetch_rows(const Update<T>& u, std::int64_t offset, std::int64_t rows) {
+  constexpr std::int64_t elements = cache_line / sizeof(T);
+  const T* const matrices[] = {u.weights, u.weights_state1, u.weights_state2};
+  for (const T* matrix : matrices) {
+    if (matrix == nullptr) continue;
+    for (std::int64_t i = 0; i < rows * panel_width; i += elements) {
+      __builtin_prefetch(matrix + offset + i);
+    }
+  }
+}
+
+// A block of the gradient may be computed as it lies, (D, H) with vectors along H, or transposed,
+// with vectors along D. The products are the same to the bit; a panel of few columns fills the
+// vectors better the other way round, which is worth it if it saves more than transposing the block
+// costs.
+template <class T>
+bool better_transposed(std::int64_t rows, std::int64_t columns, std::int64_t samples) {
+  constexpr std::int64_t cost_of_transposing = 500;  // in multiply-adds of vectors
+  const auto vectors = [](std::int64_t n) { return (n + Vec<T>::width - 1) / Vec<T>::width; };
+  const std::int64_t saved = rows * vectors(columns) - columns * vectors(rows);
+  return saved * samples > cost_of_transposing;
+}
+
+// gradient (rows, columns) of a block by way of its transpose; lanes beyond `columns` become zero.
+template <class T>
+void transposed_gradient(const Update<T>& u, std::int64_t block, std::int64_t panel,
+                         std::int64_t rows, std::int64_t columns, T* gradient) {
+  using S = Vec<T>;
+  alignas(64) T transposed[panel_width * panel_width] = {};
+  const std::int64_t stride = u.samples * panel_width;
+  const RowTiles tiles({0, columns});
+  for (std::int64_t i = 0; i < tiles.count; ++i) {
+    const std::int64_t first = tiles.begin(i);
+    product<T, Left::transposed>({u.doutput + panel * stride + first, 0, u.input + block * stride,
+                                  transposed + first * panel_width, u.samples, false},
+                                 tiles.begin(i + 1) - first, rows);
+  }
+  for (std::int64_t c = 0; c < columns; c += S::width) {
+    for (std::int64_t r = 0; r < rows; r += S::width) {
+      S::transpose(transposed + c * panel_width + r, panel_width, gradient + r * panel_width + c,
+                   panel_width);
+    }
+  }
 }
 
 template <class T>
 void update_weights(const Update<T>& u, Range blocks) {
-  alignas(64) T gradient[tile_rows * panel_width];
+  alignas(64) T gradient[panel_width * panel_width];
   const std::int64_t panels = twolayer::panel_count(u.outputs);
   const std::int64_t stride = u.samples * panel_width;
+  RowPrefetch<T> next(u.next, u.next_panels, (blocks.end - blocks.begin) * panels);
   for (std::int64_t block = blocks.begin; block < blocks.end; ++block) {
-    const std::int64_t first = block * block_rows;
-    const RowTiles tiles({0, columns_in_panel(u.inputs, block)});
+    const std::int64_t rows = columns_in_panel(u.inputs, block);
+    const RowTiles tiles({0, rows});
     for (std::int64_t p = 0; p < panels; ++p) {
       const std::int64_t columns = columns_in_panel(u.outputs, p);
+      const std::int64_t offset = (p * u.inputs + block * block_rows) * panel_width;
       T squares[panel_width] = {};
-      for (std::int64_t i = 0; i < tiles.count; ++i) {
-        const std::int64_t row = tiles.begin(i);
-        const std::int64_t rows = tiles.begin(i + 1) - row;
-        const std::int64_t offset = (p * u.inputs + first + row) * panel_width;
-        prefetch_tile(u.weights, offset, rows);
-        prefetch_tile(u.weights_state1, offset, rows);
-        prefetch_tile(u.weights_state2, offset, rows);
-        product<T, Left::transposed>(
-            {u.input + block * stride + row, 0, u.doutput + p * stride, gradient, u.samples, false},
-            rows, columns);
-        with_optimizer(u.step.kind, [&]<OptimizerKind kind>() {
-          update_tile<T, kind>(u, gradient, offset, rows, columns,
-                               u.squares != nullptr ? squares : nullptr);
-        });
-      }
+      T* const wanted_squares = u.squares != nullptr ? squares : nullptr;
+      next.advance();
+      prefetch_rows(u, offset, rows);
+      with_optimizer(u.step.kind, [&]<OptimizerKind kind>() {
+        if (better_transposed<T>(rows, columns, u.samples)) {
+          transposed_gradient(u, block, p, rows, columns, gradient);
+          update_rows<T, kind>(u, gradient, offset, rows, columns, wanted_squares);
+          return;
+        }
+        for (std::int64_t i = 0; i < tiles.count; ++i) {
+          const std::int64_t first = tiles.begin(i);
+          const std::int64_t count = tiles.begin(i + 1) - first;
+          product<T, Left::transposed>({u.input + block * stride + first, 0, u.doutput + p * stride,
+                                        gradient, u.samples, false},
+                                       count, columns);
+          update_rows<T, kind>(u, gradient, offset + first * panel_width, count, columns,
+                               wanted_squares);
+        }
+      });
       if (u.squares != nullptr) u.squares[block * panels + p] = sum_of_lanes(squares);
     }
   }
