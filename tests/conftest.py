@@ -1,9 +1,22 @@
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pytest
 
 import twolayer_ext as tl
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_interrupts():
+    """A shell without job control starts background processes with SIGINT ignored.
+
+    The tests of Ctrl-C, and the processes they start, need Python's own handler back.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(params=[tl, tl.reference], ids=["compiled", "numpy"])

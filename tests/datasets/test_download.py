@@ -59,6 +59,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Site(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exception(), ConnectionError):  # a client may leave at any time
+            super().handle_error(request, client_address)
+
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.content = CONTENT

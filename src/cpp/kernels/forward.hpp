@@ -29,25 +29,37 @@ void finish_forward(T* z, const T* bias, std::int64_t rows, std::int64_t columns
 template <class T>
 void forward(const Forward<T>& f, Range samples, Range panels) {
   const RowTiles tiles(samples);
-  const std::int64_t a_panel = f.samples * panel_width;
-  for (std::int64_t k = 0; k < f.inputs; k += forward_depth) {
-    const bool last = k + forward_depth >= f.inputs;
-    for (std::int64_t p = panels.begin; p < panels.end; ++p) {
-      const std::int64_t columns = columns_in_panel(f.outputs, p);
-      for (std::int64_t i = 0; i < tiles.count; ++i) {
-        const std::int64_t row = tiles.begin(i);
-        const std::int64_t rows = tiles.begin(i + 1) - row;
-        T* z = f.output + p * a_panel + row * panel_width;
-        product<T, Left::plain>({f.input + (k / panel_width) * a_panel + row * panel_width, a_panel,
-                                 f.weights + (p * f.inputs + k) * panel_width, z,
-                                 last ? f.inputs - k : forward_depth, k > 0},
-                                rows, columns);
-        if (last) {
-          with_activation(f.activation, [&]<Activation kind>() {
-            finish_forward<T, kind>(z, f.bias + p * panel_width, rows, columns);
-          });
-        }
+  const std::int64_t stride = f.samples * panel_width;
+  const std::int64_t width = panels.end - panels.begin;
+  // Part by part: a block of k and a panel of the weights, all panels before the next block.
+  const std::int64_t parts = (f.inputs + forward_depth - 1) / forward_depth * width;
+  const auto first_k = [&](std::int64_t part) { return part / width * forward_depth; };
+  const auto panel = [&](std::int64_t part) { return panels.begin + part % width; };
+  const auto depth = [&](std::int64_t part) {
+    const std::int64_t rest = f.inputs - first_k(part);
+    return rest < forward_depth ? rest : forward_depth;
+  };
+  const auto weights = [&](std::int64_t part) {
+    return f.weights + (panel(part) * f.inputs + first_k(part)) * panel_width;
+  };
+  for (std::int64_t part = 0; part < parts; ++part) {
+    const std::int64_t k = first_k(part);
+    const std::int64_t p = panel(part);
+    const std::int64_t columns = columns_in_panel(f.outputs, p);
+    for (std::int64_t i = 0; i < tiles.count; ++i) {
+      if (part + 1 < parts) {
+        prefetch_part(weights(part + 1), depth(part + 1) * panel_width, i, tiles.count);
       }
+      const std::int64_t row = tiles.begin(i);
+      const std::int64_t rows = tiles.begin(i + 1) - row;
+      T* z = f.output + p * stride + row * panel_width;
+      product<T, Left::plain>({f.input + k / panel_width * stride + row * panel_width, stride,
+                               weights(part), z, depth(part), k > 0},
+                              rows, columns);
+      if (k + depth(part) < f.inputs) continue;
+      with_activation(f.activation, [&]<Activation kind>() {
+        finish_forward<T, kind>(z, f.bias + p * panel_width, rows, columns);
+      });
     }
   }
 }

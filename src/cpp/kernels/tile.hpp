@@ -109,6 +109,16 @@ void product(const Product<T>& p, std::int64_t rows, std::int64_t columns) {
   }
 }
 
+// Asks for part i of n of a run of elements, to be read soon, while something else is computed.
+template <class T>
+void prefetch_part(const T* elements, std::int64_t count, std::int64_t i, std::int64_t n) {
+  constexpr std::int64_t line = 64 / sizeof(T);
+  const std::int64_t lines = (count + line - 1) / line;
+  for (std::int64_t at = lines * i / n; at < lines * (i + 1) / n; ++at) {
+    __builtin_prefetch(elements + at * line, 0, 2);  // into the second-level cache
+  }
+}
+
 // Cuts a range of rows into tiles of nearly equal height: 200 rows become 13s and 14s, not 14s and
 // one tile of 4 that would starve the multipliers.
 struct RowTiles {
