@@ -52,6 +52,7 @@ class Trainer:
         reg: float,
         batch_size: int,
         threads: int,
+        compute_dtype: str | None = None,
     ) -> None: ...
     def run(
         self,

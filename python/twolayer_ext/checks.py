@@ -104,6 +104,19 @@ def dtype_name(dtype: object) -> Literal["float32", "float64"]:
     raise ValueError(f"dtype: {dtype!r}; must be 'float32' or 'float64'")
 
 
+def compute_dtype_name(compute_dtype: object, dtype: str) -> str:
+    """Return what the products of a network in `dtype` read; None is `dtype` itself."""
+    if compute_dtype is None:
+        return dtype
+    possible = (dtype, "bfloat16") if dtype == "float32" else (dtype,)
+    if isinstance(compute_dtype, str) and compute_dtype in possible:
+        return compute_dtype
+    names = " or ".join(map(repr, possible))
+    raise ValueError(
+        f"compute_dtype: {compute_dtype!r}; must be None or {names} with dtype {dtype!r}"
+    )
+
+
 def sizes(name: str, value: object, *, minimum_length: int) -> tuple[int, ...]:
     """Return a sequence of positive integers as a tuple."""
     if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):

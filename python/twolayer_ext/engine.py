@@ -82,8 +82,12 @@ class TrainerFactory(Protocol):
         reg: float,
         batch_size: int,
         threads: int,
+        compute_dtype: str | None = None,
     ) -> EngineTrainer:
-        """Make one for an engine's own network, with fresh state."""
+        """Make one for an engine's own network, with fresh state.
+
+        compute_dtype "bfloat16" rounds what products read; None is the network's dtype.
+        """
 
 
 class Engine(NamedTuple):

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from twolayer_ext import training
+from twolayer_ext.bfloat16 import Bfloat16Operands, Operands
 from twolayer_ext.checks import Array, Parameters
 from twolayer_ext.engine import Engine, Rows
 from twolayer_ext.network import NetworkBase
@@ -58,6 +59,9 @@ def softmax_cross_entropy(logits: Array, y: NDArray[np.int64]) -> tuple[Array, A
     return e / total, np.log(total[:, 0]) - shifted[np.arange(len(y)), y]
 
 
+_EXACT = Operands()
+
+
 class NumpyNetwork:
     """The engine's network: weights, biases, normalisation, and the passes over them."""
 
@@ -89,12 +93,12 @@ class NumpyNetwork:
         batch = x if rows is None else x[rows]
         return (batch.astype(self.dtype) - self.shift) / self.scale
 
-    def forward(self, x: Array) -> list[Array]:
+    def forward(self, x: Array, operands: Operands = _EXACT) -> list[Array]:
         """Return the input of every layer, (N, D), (N, H1), ..., and at the end the logits."""
         outputs = [x]
         last = len(self.weights) - 1
         for i, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            z = outputs[-1] @ weights + bias
+            z = operands.input(i, outputs[-1]) @ operands.weights(i, weights) + bias
             outputs.append(activate(self.activation, z) if i < last else z)
         return outputs
 
@@ -106,7 +110,12 @@ class NumpyNetwork:
         return loss
 
     def gradients(
-        self, outputs: list[Array], probabilities: Array, y: NDArray[np.int64], reg: float
+        self,
+        outputs: list[Array],
+        probabilities: Array,
+        y: NDArray[np.int64],
+        reg: float,
+        operands: Operands = _EXACT,
     ) -> Parameters:
         """Backpropagate form (4); `outputs` are those of `forward`."""
         count = len(y)
@@ -115,10 +124,12 @@ class NumpyNetwork:
         delta /= count  # form (2)
         result: Parameters = []
         for i in reversed(range(len(self.weights))):
-            d_weights = outputs[i].T @ delta + 2 * reg * self.weights[i]
-            result.append((d_weights, delta.sum(axis=0)))
+            right = operands.gradient(delta)
+            product = operands.input(i, outputs[i]).T @ right
+            result.append((product + 2 * reg * self.weights[i], delta.sum(axis=0)))
             if i > 0:
-                delta = (delta @ self.weights[i].T) * derivative(self.activation, outputs[i])
+                delta = right @ operands.weights(i, self.weights[i]).T
+                delta *= derivative(self.activation, outputs[i])
         return result[::-1]
 
     def probabilities(self, x: Array, rows: Rows | None, threads: int) -> Array:
@@ -167,8 +178,10 @@ class NumpyTrainer:
         reg: float,
         batch_size: int,
         threads: int,
+        compute_dtype: str | None = None,
     ) -> None:
         self.network = network
+        self.compute_dtype = compute_dtype
         self.optimizer = optimizer
         self.momentum = momentum
         self.nesterov = nesterov
@@ -191,17 +204,22 @@ class NumpyTrainer:
     ) -> tuple[int, int]:
         """Train on consecutive batches of `rows`; return steps done and right predictions."""
         correct = 0
+        operands = _EXACT
+        if self.compute_dtype == "bfloat16":
+            operands = Bfloat16Operands.reading(x, self.network.scale)
         with np.errstate(over="ignore", invalid="ignore"):
             for step in range(len(losses)):
                 batch = rows[step * self.batch_size : (step + 1) * self.batch_size]
                 labels = y[batch]
-                outputs = self.network.forward(self.network.normalized(x, batch))
+                outputs = self.network.forward(self.network.normalized(x, batch), operands)
                 probabilities, data_losses = softmax_cross_entropy(outputs[-1], labels)
                 losses[step] = self.network.loss(data_losses, self.reg)
                 correct += int((outputs[-1].argmax(axis=1) == labels).sum())
                 if not np.isfinite(losses[step]):
                     return step + 1, correct
-                gradients = self.network.gradients(outputs, probabilities, labels, self.reg)
+                gradients = self.network.gradients(
+                    outputs, probabilities, labels, self.reg, operands
+                )
                 self.update(gradients, learning_rate)
         return len(losses), correct
 

@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/bfloat16.hpp"
 #include "core/dispatch.hpp"
 #include "core/inference.hpp"
 #include "core/network.hpp"
@@ -35,7 +36,9 @@ using Indices = Array<std::int64_t>;
 template <class T>
 using NetworkPointer = std::shared_ptr<Network<T>>;
 using AnyNetwork = std::variant<NetworkPointer<float>, NetworkPointer<double>>;
-using AnyTrainer = std::variant<std::unique_ptr<Trainer<float>>, std::unique_ptr<Trainer<double>>>;
+using Bfloat16Trainer = Trainer<float, Bfloat16Workspace>;
+using AnyTrainer = std::variant<std::unique_ptr<Trainer<float>>, std::unique_ptr<Trainer<double>>,
+                                std::unique_ptr<Bfloat16Trainer>>;
 
 void require(bool condition, const char* message) {
   if (!condition) throw py::value_error(message);
@@ -160,6 +163,7 @@ class BoundNetwork {
         network.shift.data()[i] = static_cast<T>(shift.at(i));
         network.inverse_scale.data()[i] = static_cast<T>(1 / scale.at(i));
       }
+      ++network.version;
     });
   }
 
@@ -182,6 +186,7 @@ class BoundNetwork {
       to_panels(static_cast<const T*>(weights.data()), layer.inputs, layer.outputs,
                 layer.weights.data());
       to_panels(static_cast<const T*>(bias.data()), 1, layer.outputs, layer.bias.data());
+      ++network.version;
     });
   }
 
@@ -244,7 +249,8 @@ class BoundTrainer {
  public:
   BoundTrainer(const BoundNetwork& network, const std::string& optimizer, double momentum,
                bool nesterov, double beta1, double beta2, double epsilon, double weight_decay,
-               double reg, std::int64_t batch_size, int threads)
+               double reg, std::int64_t batch_size, int threads,
+               const std::optional<std::string>& compute_dtype)
       : network_(network.any()), batch_size_(batch_size) {
     require(batch_size >= 1, "batch_size: must be positive");
     require(threads >= 1, "threads: must be positive");
@@ -255,6 +261,14 @@ class BoundTrainer {
                                    epsilon,
                                    weight_decay,
                                    reg};
+    if (compute_dtype == "bfloat16") {
+      const auto* pointer = std::get_if<NetworkPointer<float>>(&network_);
+      require(pointer != nullptr, "compute_dtype: 'bfloat16' needs a network in float32");
+      trainer_ = std::make_unique<Bfloat16Trainer>(**pointer, options, batch_size, threads);
+      return;
+    }
+    require(!compute_dtype || compute_dtype == network.dtype(),
+            "compute_dtype: must be the network's dtype, or 'bfloat16'");
     std::visit(
         [&](const auto& pointer) {
           using T = std::remove_reference_t<decltype(pointer->shift.data()[0])>;
@@ -306,7 +320,8 @@ double bound_multiply_add_peak(const std::string& dtype, int threads, double sec
   const py::gil_scoped_release release;
   if (dtype == "float32") return multiply_add_peak<float>(threads, seconds) / 1e9;
   if (dtype == "float64") return multiply_add_peak<double>(threads, seconds) / 1e9;
-  throw py::value_error("dtype: must be 'float32' or 'float64'");
+  if (dtype == "bfloat16") return bfloat16_multiply_add_peak(threads, seconds) / 1e9;
+  throw py::value_error("dtype: must be 'float32', 'float64' or 'bfloat16'");
 }
 
 double bound_read_bandwidth(int threads, double seconds) {
@@ -326,6 +341,7 @@ py::dict build_info() {
   info["isa_built"] = py::tuple(targets);
   info["isa"] = choice.target->name;
   info["isa_reason"] = choice.reason;
+  info["bfloat16"] = has_native_bfloat16() ? "native" : "emulated";
   return info;
 }
 
@@ -359,10 +375,10 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
            arg("reg"), arg("threads"));
   py::class_<BoundTrainer>(m, "Trainer")
       .def(py::init<const BoundNetwork&, const std::string&, double, bool, double, double, double,
-                    double, double, std::int64_t, int>(),
+                    double, double, std::int64_t, int, const std::optional<std::string>&>(),
            arg("network"), py::kw_only(), arg("optimizer"), arg("momentum"), arg("nesterov"),
            arg("beta1"), arg("beta2"), arg("epsilon"), arg("weight_decay"), arg("reg"),
-           arg("batch_size"), arg("threads"))
+           arg("batch_size"), arg("threads"), arg("compute_dtype") = py::none())
       .def("run", &BoundTrainer::run, arg("x"), arg("y").noconvert(), arg("rows").noconvert(),
            arg("learning_rate"), arg("losses").noconvert());
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from twolayer_ext import checks
 from twolayer_ext.benchmark import report as reports
 from twolayer_ext.benchmark.cases import CASES, cases_named
-from twolayer_ext.benchmark.contenders import own_contenders
+from twolayer_ext.benchmark.contenders import TOLERANCES, own_contenders
 from twolayer_ext.benchmark.peers import peer_contenders
 from twolayer_ext.benchmark.run import CaseResult, Settings, benchmark
 
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="NAME",
         default=["float32"],
-        help="what this package computes in (default: float32)",
+        help="what this package computes in: float32, float64, bfloat16 (default: float32)",
     )
     parser.add_argument(
         "--rounds",
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     for path in filter(None, (arguments.json, arguments.plot)):
         if not Path(path).resolve().parent.is_dir():  # said now, not after minutes of work
             raise ValueError(f"{path}: its folder does not exist")
-    dtypes = [checks.dtype_name(name) for name in arguments.dtypes]
+    dtypes = [checks.choice("dtypes", name, tuple(TOLERANCES)) for name in arguments.dtypes]
     contenders = own_contenders(settings.threads, dtypes)
     if arguments.peers:
         contenders += peer_contenders()

@@ -131,8 +131,11 @@ class TwolayerSession(Session):
         super().__init__(workload, variant)
         assert variant.threads is not None
         self.threads = variant.threads
+        self.compute_dtype = dtype
         self.network = tl.Network(
-            self.case.layer_sizes, dtype=dtype, normalize=(workload.shift, workload.scale)
+            self.case.layer_sizes,
+            dtype="float32" if dtype == "bfloat16" else dtype,
+            normalize=(workload.shift, workload.scale),
         )
         self.reset()
 
@@ -151,6 +154,7 @@ class TwolayerSession(Session):
             reg=0.0,
             batch_size=self.case.batch_size,
             threads=self.threads,
+            compute_dtype=self.compute_dtype,
         )
 
     def train(self, rows: Rows, passes: int) -> None:

@@ -137,6 +137,11 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="standard, center, none, or SHIFT,SCALE meaning (x - SHIFT) / SCALE",
     )
     model.add_argument("--dtype", metavar="NAME", help="float32 or float64")
+    model.add_argument(
+        "--compute-dtype",
+        metavar="NAME",
+        help="bfloat16: products of bfloat16 numbers, for speed; the rest stays float32",
+    )
 
     steps = parser.add_argument_group("training")
     steps.add_argument("--optimizer", metavar="NAME", help="sgd, adam or adamw")

@@ -3,8 +3,6 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#include "../kernels/targets.hpp"
-
 namespace twolayer {
 
 const std::vector<const Target*>& built_targets() {
@@ -48,6 +46,18 @@ Choice choose() {
 const Choice& chosen_target() {
   static const Choice choice = choose();
   return choice;
+}
+
+bool has_native_bfloat16() {
+  const NativeBfloat16* native = chosen_target().target->native_bfloat16;
+  return native != nullptr && native->supported();
+}
+
+const Bfloat16Kernels& bfloat16_kernels() {
+  static const Bfloat16Kernels& kernels = has_native_bfloat16()
+                                              ? chosen_target().target->native_bfloat16->kernels
+                                              : chosen_target().target->emulated_bfloat16;
+  return kernels;
 }
 
 }  // namespace twolayer

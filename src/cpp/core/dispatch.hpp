@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "../kernels/table.hpp"
+#include "../kernels/targets.hpp"
 
 namespace twolayer {
 
@@ -20,6 +20,11 @@ const std::vector<const Target*>& built_targets();
 
 // Throws std::runtime_error if TWOLAYER_ISA names an unknown target or one this CPU lacks.
 const Choice& chosen_target();
+
+// Whether this process multiplies bfloat16 by instructions of the CPU.
+bool has_native_bfloat16();
+
+const Bfloat16Kernels& bfloat16_kernels();
 
 template <class T>
 const Kernels<T>& kernels() {

@@ -30,6 +30,7 @@ struct Network {
   std::vector<Layer<T>> layers;
   Buffer<T> shift;  // padded(sizes.front()): the input is (x - shift) * inverse_scale
   Buffer<T> inverse_scale;
+  std::int64_t version = 0;  // counted up whenever a number above may have changed
 
   // sizes: inputs, hidden sizes, classes; at least two, all positive.
   Network(std::vector<std::int64_t> sizes, Activation activation);

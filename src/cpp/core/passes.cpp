@@ -23,15 +23,6 @@ Workspace<T>::Workspace(const Network<T>& network, std::int64_t capacity, int th
   }
 }
 
-namespace {
-
-struct Share {
-  Range samples;
-  Range panels;
-};
-
-// Splits a result (samples, panels) over a grid of threads such that the largest part is smallest;
-// among equals the one with the most columns of threads, whose parts read the fewest weights.
 Share share(std::int64_t samples, std::int64_t panels, const Member& member) {
   constexpr std::int64_t rows_of_a_tile = 14;  // near enough for every target
   const std::int64_t tiles = (samples + rows_of_a_tile - 1) / rows_of_a_tile;
@@ -55,8 +46,6 @@ Share share(std::int64_t samples, std::int64_t panels, const Member& member) {
   return {{samples * row / rows, samples * (row + 1) / rows},
           {panels * column / columns, panels * (column + 1) / columns}};
 }
-
-}  // namespace
 
 template <class T>
 Gather<T> gathering(const Network<T>& network, const Data& data, const Rows& rows,
@@ -123,6 +112,12 @@ void backward_pass(const Network<T>& network, std::int64_t samples, Workspace<T>
 }
 
 template <class T>
+void update_weights(const Update<T>& update, std::size_t, Range blocks, Workspace<T>&,
+                    const Member&) {
+  kernels<T>().update_weights(update, blocks);
+}
+
+template <class T>
 double sum_of_losses(const Workspace<T>& work, std::int64_t samples) {
   double sum = 0;
   for (std::int64_t n = 0; n < samples; ++n) sum += static_cast<double>(work.losses.data()[n]);
@@ -154,6 +149,8 @@ int useful_threads(const Network<T>& network, std::int64_t samples, int threads)
   template void loss_pass(const Network<T>&, const Data&, const Rows&, Leave, Workspace<T>&,  \
                           const Member&);                                                     \
   template void backward_pass(const Network<T>&, std::int64_t, Workspace<T>&, const Member&); \
+  template void update_weights(const Update<T>&, std::size_t, Range, Workspace<T>&,           \
+                               const Member&);                                                \
   template double sum_of_losses(const Workspace<T>&, std::int64_t);                           \
   template std::int64_t count_of_correct(const Workspace<T>&, std::int64_t);                  \
   template int useful_threads(const Network<T>&, std::int64_t, int);

@@ -12,6 +12,14 @@
 
 namespace twolayer {
 
+// Splits a result (samples, panels) over a grid of threads such that the largest part is smallest;
+// among equals the one with the most columns of threads, whose parts read the fewest weights.
+struct Share {
+  Range samples;
+  Range panels;
+};
+Share share(std::int64_t samples, std::int64_t panels, const Member& member);
+
 // Everything between input and loss for batches of up to `capacity` samples, allocated once.
 template <class T>
 struct Workspace {
@@ -29,6 +37,12 @@ struct Workspace {
     return l < gradients.size() ? gradients[l].data() : activations.back().data();
   }
 };
+
+// Before the first of some steps on this data, and after the last of them.
+template <class T>
+void prepare(const Network<T>&, const Data&, Workspace<T>&, const Member&) {}
+template <class T>
+void conclude(const Network<T>&, Workspace<T>&) {}
 
 // How a batch gets into work.activations[0].
 template <class T>
@@ -51,6 +65,11 @@ void loss_pass(const Network<T>& network, const Data& data, const Rows& rows, Le
 template <class T>
 void backward_pass(const Network<T>& network, std::int64_t samples, Workspace<T>& work,
                    const Member& member);
+
+// The weights of one layer, in blocks of rows; no member waits for another.
+template <class T>
+void update_weights(const Update<T>& update, std::size_t layer, Range blocks, Workspace<T>& work,
+                    const Member& member);
 
 // In ascending order.
 template <class T>

@@ -52,19 +52,27 @@ double best_rate(int threads, double seconds, const Work& work) {
   return best;
 }
 
-}  // namespace
-
 template <class T>
-double multiply_add_peak(int threads, double seconds) {
+double best_multiply_add_rate(double (*kernel)(std::int64_t, T*), int threads, double seconds) {
   // A millisecond a run with vectors: long beside a barrier, short beside other programs' turns.
   constexpr std::int64_t iterations = 1 << 18;
-  const auto kernel = kernels<T>().multiply_add_peak;
   return best_rate(threads, seconds, [&](const Member&) {
     T kept;
     const double operations = kernel(iterations, &kept);
     // Never true; a compiler that cannot know so has to compute.
     return kept < T(0) ? 0.0 : operations;
   });
+}
+
+}  // namespace
+
+template <class T>
+double multiply_add_peak(int threads, double seconds) {
+  return best_multiply_add_rate(kernels<T>().multiply_add_peak, threads, seconds);
+}
+
+double bfloat16_multiply_add_peak(int threads, double seconds) {
+  return best_multiply_add_rate(bfloat16_kernels().multiply_add_peak, threads, seconds);
 }
 
 template double multiply_add_peak<float>(int, double);

@@ -8,6 +8,9 @@ namespace twolayer {
 template <class T>
 double multiply_add_peak(int threads, double seconds);
 
+// The same with operands in bfloat16.
+double bfloat16_multiply_add_peak(int threads, double seconds);
+
 // Bytes a second that the threads together read from an array larger than any cache: the best of
 // the passes that fit into `seconds`. Throws std::bad_alloc.
 double read_bandwidth(int threads, double seconds);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bfloat16.hpp"
 #include "dispatch.hpp"
 
 namespace twolayer {
@@ -11,10 +12,9 @@ namespace {
 
 // All updates of a step, their work laid end to end and cut into equal parts: no barrier stands
 // between the layers. `of_layer` fills in where gradients go.
-template <class T, class OfLayer>
-void update_pass(const Network<T>& network, Workspace<T>& work, std::int64_t samples,
-                 const Member& member, const OfLayer& of_layer) {
-  const Kernels<T>& kernel = kernels<T>();
+template <class T, class Work, class OfLayer>
+void update_pass(const Network<T>& network, Work& work, std::int64_t samples, const Member& member,
+                 const OfLayer& of_layer) {
   std::int64_t total = 0;
   for (const Layer<T>& layer : network.layers) {
     total += block_count(layer.inputs) * panel_count(layer.outputs);
@@ -34,8 +34,8 @@ void update_pass(const Network<T>& network, Workspace<T>& work, std::int64_t sam
     update.samples = samples;
     update.inputs = layer.inputs;
     update.outputs = layer.outputs;
-    kernel.update_weights(update, {block_at(mine.begin), block_at(mine.end)});
-    kernel.update_bias(update, member.share(panels));
+    update_weights(update, l, {block_at(mine.begin), block_at(mine.end)}, work, member);
+    kernels<T>().update_bias(update, member.share(panels));
     before += blocks * panels;
   }
 }
@@ -54,9 +54,9 @@ Buffer<T> squares_of(const Layer<T>& layer) {
 
 }  // namespace
 
-template <class T>
-Trainer<T>::Trainer(const Network<T>& network, const OptimizerOptions& options,
-                    std::int64_t batch_size, int threads)
+template <class T, class Work>
+Trainer<T, Work>::Trainer(const Network<T>& network, const OptimizerOptions& options,
+                          std::int64_t batch_size, int threads)
     : options_(options),
       batch_size_(batch_size),
       threads_(useful_threads(network, batch_size, threads)),
@@ -74,8 +74,8 @@ Trainer<T>::Trainer(const Network<T>& network, const OptimizerOptions& options,
   }
 }
 
-template <class T>
-OptimizerStep<T> Trainer<T>::next_step(double learning_rate, Powers& powers) const {
+template <class T, class Work>
+OptimizerStep<T> Trainer<T, Work>::next_step(double learning_rate, Powers& powers) const {
   powers.beta1 *= options_.beta1;
   powers.beta2 *= options_.beta2;
   OptimizerStep<T> step;
@@ -93,17 +93,17 @@ OptimizerStep<T> Trainer<T>::next_step(double learning_rate, Powers& powers) con
   return step;
 }
 
-template <class T>
-double Trainer<T>::penalty() const {
+template <class T, class Work>
+double Trainer<T, Work>::penalty() const {
   if (options_.reg == 0) return 0;
   double squares = 0;
   for (const State& state : state_) squares += sum(state.squares);
   return options_.reg * squares;
 }
 
-template <class T>
-Progress Trainer<T>::run(Network<T>& network, const Data& data, const Rows& rows,
-                         double learning_rate, double* losses) {
+template <class T, class Work>
+Progress Trainer<T, Work>::run(Network<T>& network, const Data& data, const Rows& rows,
+                               double learning_rate, double* losses) {
   Progress progress{0, 0};
   const std::int64_t steps = (rows.count + batch_size_ - 1) / batch_size_;
   const auto batch_at = [&](std::int64_t i) {
@@ -112,6 +112,7 @@ Progress Trainer<T>::run(Network<T>& network, const Data& data, const Rows& rows
   };
   parallel(threads_, [&](const Member& member) {
     Powers powers = powers_;
+    prepare(network, data, work_, member);
     for (std::int64_t i = 0; i < steps; ++i) {
       const Rows batch = batch_at(i);
       forward_pass(network, data, batch, work_, member);
@@ -149,6 +150,8 @@ Progress Trainer<T>::run(Network<T>& network, const Data& data, const Rows& rows
       powers_ = powers;
     }
   });
+  ++network.version;
+  conclude(network, work_);
   return progress;
 }
 
@@ -190,5 +193,6 @@ Gradients<T> loss_and_gradients(Network<T>& network, const Data& data, const Row
   template Gradients<T> loss_and_gradients(Network<T>&, const Data&, const Rows&, double, int);
 TWOLAYER_INSTANTIATE(float)
 TWOLAYER_INSTANTIATE(double)
+template class Trainer<float, Bfloat16Workspace>;
 
 }  // namespace twolayer

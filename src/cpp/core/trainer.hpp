@@ -24,7 +24,8 @@ struct Progress {
   std::int64_t correct;  // samples classified rightly before their step's update
 };
 
-template <class T>
+// Work: Workspace<T>, or the workspace of another way to compute the same passes.
+template <class T, class Work = Workspace<T>>
 class Trainer {
  public:
   Trainer(const Network<T>& network, const OptimizerOptions& options, std::int64_t batch_size,
@@ -57,7 +58,7 @@ class Trainer {
   std::int64_t batch_size_;
   int threads_;
   std::vector<State> state_;
-  Workspace<T> work_;
+  Work work_;
   Powers powers_;
 };
 

@@ -50,13 +50,14 @@ void backward(const Backward<T>& b, Range samples, Range panels, T* scratch) {
   for (std::int64_t p = panels.begin; p < panels.end; ++p) {
     transpose_weights(b, p, scratch);
     const std::int64_t columns = columns_in_panel(b.inputs, p);
+    Ahead nothing;
     for (std::int64_t i = 0; i < tiles.count; ++i) {
       const std::int64_t row = tiles.begin(i);
       const std::int64_t rows = tiles.begin(i + 1) - row;
       const std::int64_t at = p * stride + row * panel_width;
-      product<T, Left::plain>(
-          {b.doutput + row * panel_width, stride, scratch, b.dinput + at, b.outputs, false}, rows,
-          columns);
+      product<T, Left::plain>({b.doutput + row * panel_width, stride, scratch, b.dinput + at,
+                               b.outputs, false, &nothing},
+                              rows, columns);
       with_activation(b.activation, [&]<Activation kind>() {
         finish_backward<T, kind>(b.dinput + at, b.input + at, rows, columns);
       });

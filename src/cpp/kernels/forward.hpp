@@ -47,14 +47,16 @@ void forward(const Forward<T>& f, Range samples, Range panels) {
     const std::int64_t p = panel(part);
     const std::int64_t columns = columns_in_panel(f.outputs, p);
     for (std::int64_t i = 0; i < tiles.count; ++i) {
+      Ahead ahead;
       if (part + 1 < parts) {
-        prefetch_part(weights(part + 1), depth(part + 1) * panel_width, i, tiles.count);
+        const auto bytes = depth(part + 1) * panel_width * static_cast<std::int64_t>(sizeof(T));
+        ahead.want_part(weights(part + 1), bytes, i, tiles.count);
       }
       const std::int64_t row = tiles.begin(i);
       const std::int64_t rows = tiles.begin(i + 1) - row;
       T* z = f.output + p * stride + row * panel_width;
       product<T, Left::plain>({f.input + k / panel_width * stride + row * panel_width, stride,
-                               weights(part), z, depth(part), k > 0},
+                               weights(part), z, depth(part), k > 0, &ahead},
                               rows, columns);
       if (k + depth(part) < f.inputs) continue;
       with_activation(f.activation, [&]<Activation kind>() {

@@ -128,11 +128,4 @@ struct Kernels {
   double (*multiply_add_peak)(std::int64_t iterations, T* kept);
 };
 
-struct Target {
-  const char* name;
-  bool (*supported)();  // by this CPU and operating system
-  Kernels<float> float32;
-  Kernels<double> float64;
-};
-
 }  // namespace twolayer

@@ -5,6 +5,7 @@
 // Each k takes V loads of b, R broadcasts of a and R * V fused multiply-adds.
 #pragma once
 
+#include "ahead.hpp"
 #include "panels.hpp"
 
 namespace {
@@ -32,6 +33,7 @@ struct Product {
   T* c;                  // row r of the result at c + r * panel_width
   std::int64_t depth;    // number of k
   bool resume;           // start from what c holds instead of zero
+  Ahead* ahead;          // what to fetch meanwhile
 };
 
 template <class T, Left left, int R, int V>
@@ -48,8 +50,9 @@ __attribute__((noinline)) void tile(const Product<T>& p) {
   }
   const T* a = p.a;
   const T* b = p.b;
-  const auto multiply_add = [&](std::int64_t count, std::int64_t row_stride,
-                                std::int64_t k_stride) {
+  constexpr std::int64_t row_stride = left == Left::plain ? panel_width : 1;
+  constexpr std::int64_t k_stride = left == Left::plain ? 1 : panel_width;
+  const auto multiply_add = [&](std::int64_t count) {
     for (std::int64_t k = 0; k < count; ++k) {
       S row[V];
       TWOLAYER_UNROLL
@@ -63,15 +66,24 @@ __attribute__((noinline)) void tile(const Product<T>& p) {
       b += panel_width;
     }
   };
-  if constexpr (left == Left::transposed) {
-    multiply_add(p.depth, 1, panel_width);
-  } else {
-    std::int64_t depth = p.depth;
-    for (; depth > panel_width; depth -= panel_width, a += p.a_panel) {
-      multiply_add(panel_width, panel_width, 1);
+  // Eight k at a time, and then a few lines of what comes next.
+  constexpr std::int64_t step = 8;
+  static_assert(panel_width % step == 0);
+  std::int64_t depth = p.depth;
+  std::int64_t left_in_panel = panel_width;
+  for (; depth > step; depth -= step) {
+    multiply_add(step);
+    p.ahead->fetch();
+    a += step * k_stride;
+    if constexpr (left == Left::plain) {
+      left_in_panel -= step;
+      if (left_in_panel == 0) {
+        left_in_panel = panel_width;
+        a += p.a_panel - panel_width;
+      }
     }
-    multiply_add(depth, panel_width, 1);
   }
+  multiply_add(depth);
   TWOLAYER_UNROLL
   for (int r = 0; r < R; ++r) {
     TWOLAYER_UNROLL
@@ -106,16 +118,6 @@ void product(const Product<T>& p, std::int64_t rows, std::int64_t columns) {
     part.b += c;
     part.c += c;
     tile_of_vectors<T, left>(part, rows, rest < tile_vectors ? rest : tile_vectors);
-  }
-}
-
-// Asks for part i of n of a run of elements, to be read soon, while something else is computed.
-template <class T>
-void prefetch_part(const T* elements, std::int64_t count, std::int64_t i, std::int64_t n) {
-  constexpr std::int64_t line = 64 / sizeof(T);
-  const std::int64_t lines = (count + line - 1) / line;
-  for (std::int64_t at = lines * i / n; at < lines * (i + 1) / n; ++at) {
-    __builtin_prefetch(elements + at * line, 0, 2);  // into the second-level cache
   }
 }
 

@@ -45,16 +45,13 @@ T sum_of_lanes(T* lanes) {
   return lanes[0];
 }
 
-// What the optimizer will want arrives while the product runs.
+// What the optimizer will want of some rows of the weights.
 template <class T>
-void prefetch_rows(const Update<T>& u, std::int64_t offset, std::int64_t rows) {
-  constexpr std::int64_t elements = cache_line / sizeof(T);
+void want_rows(const Update<T>& u, std::int64_t offset, std::int64_t rows, Ahead& ahead) {
+  const auto bytes = rows * panel_width * static_cast<std::int64_t>(sizeof(T));
   const T* const matrices[] = {u.weights, u.weights_state1, u.weights_state2};
   for (const T* matrix : matrices) {
-    if (matrix == nullptr) continue;
-    for (std::int64_t i = 0; i < rows * panel_width; i += elements) {
-      __builtin_prefetch(matrix + offset + i);
-    }
+    if (matrix != nullptr) ahead.want(matrix + offset, bytes);
   }
 }
 
@@ -78,10 +75,12 @@ void transposed_gradient(const Update<T>& u, std::int64_t block, std::int64_t pa
   alignas(64) T transposed[panel_width * panel_width] = {};
   const std::int64_t stride = u.samples * panel_width;
   const RowTiles tiles({0, columns});
+  Ahead ahead;
+  want_rows(u, (panel * u.inputs + block * block_rows) * panel_width, rows, ahead);
   for (std::int64_t i = 0; i < tiles.count; ++i) {
     const std::int64_t first = tiles.begin(i);
     product<T, Left::transposed>({u.doutput + panel * stride + first, 0, u.input + block * stride,
-                                  transposed + first * panel_width, u.samples, false},
+                                  transposed + first * panel_width, u.samples, false, &ahead},
                                  tiles.begin(i + 1) - first, rows);
   }
   for (std::int64_t c = 0; c < columns; c += S::width) {
@@ -107,7 +106,6 @@ void update_weights(const Update<T>& u, Range blocks) {
       T squares[panel_width] = {};
       T* const wanted_squares = u.squares != nullptr ? squares : nullptr;
       next.advance();
-      prefetch_rows(u, offset, rows);
       with_optimizer(u.step.kind, [&]<OptimizerKind kind>() {
         if (better_transposed<T>(rows, columns, u.samples)) {
           transposed_gradient(u, block, p, rows, columns, gradient);
@@ -117,11 +115,18 @@ void update_weights(const Update<T>& u, Range blocks) {
         for (std::int64_t i = 0; i < tiles.count; ++i) {
           const std::int64_t first = tiles.begin(i);
           const std::int64_t count = tiles.begin(i + 1) - first;
+          const std::int64_t at = offset + first * panel_width;
+          Ahead ahead;
+          want_rows(u, at, count, ahead);
+          if (block + 1 < blocks.end) {
+            ahead.want_part(u.input + (block + 1) * stride,
+                            stride * static_cast<std::int64_t>(sizeof(T)), p * tiles.count + i,
+                            panels * tiles.count);
+          }
           product<T, Left::transposed>({u.input + block * stride + first, 0, u.doutput + p * stride,
-                                        gradient, u.samples, false},
+                                        gradient, u.samples, false, &ahead},
                                        count, columns);
-          update_rows<T, kind>(u, gradient, offset + first * panel_width, count, columns,
-                               wanted_squares);
+          update_rows<T, kind>(u, gradient, at, count, columns, wanted_squares);
         }
       });
       if (u.squares != nullptr) u.squares[block * panels + p] = sum_of_lanes(squares);

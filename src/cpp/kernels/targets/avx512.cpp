@@ -12,6 +12,8 @@ inline constexpr int tile_vectors = 2;
 
 }  // namespace
 
+#include "../bfloat16/emulated.hpp"
+#include "../bfloat16/target_table.hpp"
 #include "../target_table.hpp"
 
 namespace twolayer {
@@ -25,6 +27,8 @@ const Target target_avx512 = {
     },
     kernels_of_this_target<float>(),
     kernels_of_this_target<double>(),
+    bfloat16_kernels_of_this_target(),
+    &native_bfloat16_avx512,
 };
 
 }  // namespace twolayer

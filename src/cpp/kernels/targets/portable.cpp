@@ -11,6 +11,8 @@ inline constexpr int tile_vectors = 2;
 
 }  // namespace
 
+#include "../bfloat16/emulated.hpp"
+#include "../bfloat16/target_table.hpp"
 #include "../target_table.hpp"
 
 namespace twolayer {
@@ -20,6 +22,8 @@ const Target target_portable = {
     [] { return static_cast<bool>(true); },
     kernels_of_this_target<float>(),
     kernels_of_this_target<double>(),
+    bfloat16_kernels_of_this_target(),
+    nullptr,
 };
 
 }  // namespace twolayer
