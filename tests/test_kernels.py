@@ -6,37 +6,11 @@ A process uses one target, chosen at import, so each runs in a process of its ow
 from __future__ import annotations
 
 import functools
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-import twolayer_ext as tl
-
-BUILT = tl.build_info()["isa_built"]
-
-
-def run_python(*arguments, isa=None, timeout=600):
-    environment = dict(os.environ)
-    environment.pop("TWOLAYER_ISA", None)
-    if isa is not None:
-        environment["TWOLAYER_ISA"] = isa
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-
-
-@functools.cache
-def supported_targets():
-    imports = {isa: run_python("-c", "import twolayer_ext", isa=isa) for isa in BUILT}
-    return [isa for isa, result in imports.items() if result.returncode == 0]
+from python_targets import BUILT, run_python, supported_targets
 
 
 @functools.cache

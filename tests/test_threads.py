@@ -57,6 +57,7 @@ def test_default_is_at_most_the_cpus_of_this_process():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork.*multithreaded:RuntimeWarning")  # JAX, if imported
 def test_a_forked_child_trains_to_the_same_bits_and_does_not_hang():
     wanted = trained()  # starts the runtime's threads, which a fork does not copy
     pid = os.fork()

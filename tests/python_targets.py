@@ -1,0 +1,33 @@
+"""Runs Python with a chosen instruction set: a process uses one target, chosen at import."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+
+import twolayer_ext as tl
+
+BUILT = tl.build_info()["isa_built"]
+
+
+def run_python(*arguments, isa=None, timeout=600):
+    environment = dict(os.environ)
+    environment.pop("TWOLAYER_ISA", None)
+    if isa is not None:
+        environment["TWOLAYER_ISA"] = isa
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@functools.cache
+def supported_targets():
+    imports = {isa: run_python("-c", "import twolayer_ext", isa=isa) for isa in BUILT}
+    return [isa for isa, result in imports.items() if result.returncode == 0]
