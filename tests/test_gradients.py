@@ -54,8 +54,8 @@ def test_a_wrong_gradient_is_found(monkeypatch):
     engine = type(net.core)
     right = engine.loss_and_gradients
 
-    def wrong(self, *arguments):
-        loss, gradients = right(self, *arguments)
+    def wrong(self, *arguments, **techniques):
+        loss, gradients = right(self, *arguments, **techniques)
         gradients[1][0][2, 1] *= 1.001
         return loss, gradients
 

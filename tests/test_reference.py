@@ -9,7 +9,8 @@ import pytest
 
 import twolayer_ext as tl
 from twolayer_ext import checks
-from twolayer_ext.reference import activate, derivative, softmax_cross_entropy
+from twolayer_ext.reference import softmax_cross_entropy
+from twolayer_ext.reference_layers import activate, derivative
 
 STEPS = 200
 OPTIMIZERS = {

@@ -28,14 +28,31 @@ class Network:
     def layer(self, index: int) -> tuple[NDArray[Any], NDArray[Any]]: ...
     def set_layer(self, index: int, weights: NDArray[Any], bias: NDArray[Any]) -> None: ...
     def probabilities(
-        self, x: NDArray[Any], rows: NDArray[np.int64] | None, threads: int
+        self,
+        x: NDArray[Any],
+        rows: NDArray[np.int64] | None,
+        threads: int,
+        mirrored_as: tuple[int, int, int] | None = None,
     ) -> NDArray[Any]: ...
     def evaluate(
         self, x: NDArray[Any], y: NDArray[np.int64], rows: NDArray[np.int64] | None, threads: int
     ) -> tuple[float, int]: ...
     def loss_and_gradients(
-        self, x: NDArray[Any], y: NDArray[np.int64], reg: float, threads: int
-    ) -> tuple[float, list[tuple[NDArray[Any], NDArray[Any]]]]: ...
+        self,
+        x: NDArray[Any],
+        y: NDArray[np.int64],
+        reg: float,
+        threads: int,
+        *,
+        dropout: Sequence[float] = (),
+        gammas: Sequence[NDArray[Any]] | None = None,
+        label_smoothing: float = 0.0,
+        weights: NDArray[np.float64] | None = None,
+        seed: int = 0,
+    ) -> tuple[
+        float,
+        list[tuple[NDArray[Any], NDArray[Any]] | tuple[NDArray[Any], NDArray[Any], NDArray[Any]]],
+    ]: ...
 
 class Trainer:
     def __init__(
@@ -53,6 +70,12 @@ class Trainer:
         batch_size: int,
         threads: int,
         compute_dtype: str | None = None,
+        dropout: Sequence[float] = (),
+        batch_norm: bool = False,
+        label_smoothing: float = 0.0,
+        clip_norm: float = 0.0,
+        augment: tuple[tuple[int, int, int], bool, int, int] | None = None,
+        seed: int = 0,
     ) -> None: ...
     def run(
         self,
@@ -61,4 +84,6 @@ class Trainer:
         rows: NDArray[np.int64],
         learning_rate: float,
         losses: NDArray[np.float64],
+        weights: NDArray[np.float64] | None = None,
     ) -> tuple[int, int]: ...
+    def publish(self) -> None: ...

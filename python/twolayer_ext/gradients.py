@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from twolayer_ext import checks
 from twolayer_ext.checks import Array
+from twolayer_ext.engine import Gradients
 from twolayer_ext.network import NetworkBase
 
 _SMALLEST = 1e-8
@@ -58,7 +60,17 @@ class GradientReport:
 
 
 def check_gradients(
-    net: NetworkBase, x: ArrayLike, y: ArrayLike, *, reg: float = 0.0, h: float = 1e-5
+    net: NetworkBase,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    reg: float = 0.0,
+    h: float = 1e-5,
+    dropout: float | Sequence[float] = 0.0,
+    gammas: Sequence[ArrayLike] | None = None,
+    label_smoothing: float = 0.0,
+    sample_weight: ArrayLike | None = None,
+    seed: int = 0,
 ) -> GradientReport:
     """Compare every gradient of a network with central differences of its loss.
 
@@ -80,6 +92,9 @@ def check_gradients(
         λ of form (4).
     h : float, default 1e-5
         Each parameter is moved up and down by it.
+    dropout, gammas, label_smoothing, sample_weight, seed
+        Techniques of training, as `Network.loss_and_gradients` takes them. The report has a row
+        for each of the `gammas`, too.
 
     Returns
     -------
@@ -96,26 +111,40 @@ def check_gradients(
     reg = checks.number("reg", reg, minimum=0)
     net = net.astype("float64")
     rows, labels = net.check_data(x, y)
-    _, gradients = net.core.loss_and_gradients(rows, labels, reg, 1)
+    factors = None if gammas is None else [np.array(gamma, np.float64) for gamma in gammas]
+    parameters = net.parameters
+
+    def compute() -> tuple[float, Gradients]:
+        for i, (weights, bias) in enumerate(parameters):
+            net.core.set_layer(i, weights, bias)
+        return net.loss_and_gradients(
+            rows,
+            labels,
+            reg=reg,
+            dropout=dropout,
+            gammas=factors,
+            label_smoothing=label_smoothing,
+            sample_weight=sample_weight,
+            seed=seed,
+            threads=1,
+        )
+
     errors = []
-    for i, (weights, bias) in enumerate(net.parameters):
-        for name, array, analytic in (
-            (f"W{i + 1}", weights, gradients[i][0]),
-            (f"b{i + 1}", bias, gradients[i][1]),
-        ):
+    for i, gradients in enumerate(compute()[1]):
+        arrays = [*parameters[i], *([] if factors is None else factors[i : i + 1])]
+        for kind, array, analytic in zip(("W", "b", "gamma"), arrays, gradients, strict=False):
             numeric = np.empty_like(array)
             for index in np.ndindex(array.shape):
                 value = array[index]
                 moved = []
                 for neighbour in (value + h, value - h):
                     array[index] = neighbour
-                    net.core.set_layer(i, weights, bias)
-                    moved.append(net.core.loss_and_gradients(rows, labels, reg, 1)[0])
+                    moved.append(compute()[0])
                 array[index] = value
                 # The step as it was taken: value + h is rounded.
                 numeric[index] = (moved[0] - moved[1]) / ((value + h) - (value - h))
-            net.core.set_layer(i, weights, bias)
-            errors.append(ParameterError(name, array.shape, _relative_error(analytic, numeric)))
+            error = _relative_error(analytic, numeric)
+            errors.append(ParameterError(f"{kind}{i + 1}", array.shape, error))
     return GradientReport(errors)
 
 

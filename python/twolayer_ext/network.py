@@ -11,9 +11,9 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from twolayer_ext import _core, checks, initializers, normalization, serialization
+from twolayer_ext import _core, checks, initializers, normalization, serialization, techniques
 from twolayer_ext.checks import Array, Parameters
-from twolayer_ext.engine import Engine, EngineNetwork, Rows
+from twolayer_ext.engine import Engine, EngineNetwork, Gradients, Rows
 from twolayer_ext.serialization import NetworkState
 
 # Work of one call into the engine, in multiply-adds: some milliseconds at most where there are
@@ -167,7 +167,13 @@ class NetworkBase:
 
     # what it does
 
-    def predict(self, x: ArrayLike, *, threads: int | None = None) -> NDArray[np.int64]:
+    def predict(
+        self,
+        x: ArrayLike,
+        *,
+        threads: int | None = None,
+        average_mirrored: tuple[int, int, int] | None = None,
+    ) -> NDArray[np.int64]:
         """Return the most probable class of every row; of equals, the first.
 
         Parameters
@@ -176,6 +182,9 @@ class NetworkBase:
             Raw input, as `train` took it; the network normalises it itself.
         threads : int, optional
             Default: OMP_NUM_THREADS, else the CPUs this process may use.
+        average_mirrored : (channels, height, width), optional
+            Rows are images of this shape, channel after channel: let the mean of the
+            probabilities for an image and for its mirror image decide.
 
         Returns
         -------
@@ -184,16 +193,22 @@ class NetworkBase:
         Raises
         ------
         ValueError, TypeError
-            `x` has another number of features, no rows, or values that are not finite numbers.
+            `x` has another number of features, no rows, or values that are not finite numbers;
+            `average_mirrored` does not make up the features.
         """
-        rows = checks.as_rows(x, features=self._layer_sizes[0], dtype=self._dtype)
-        count = checks.thread_count(threads)
+        rows, count, shape = self._check_input(x, threads, average_mirrored)
         classes = np.empty(len(rows), np.int64)
         for part in self._parts(len(rows)):
-            self.core.probabilities(rows[part], None, count).argmax(axis=1, out=classes[part])
+            self._probabilities(rows[part], count, shape).argmax(axis=1, out=classes[part])
         return classes
 
-    def predict_proba(self, x: ArrayLike, *, threads: int | None = None) -> Array:
+    def predict_proba(
+        self,
+        x: ArrayLike,
+        *,
+        threads: int | None = None,
+        average_mirrored: tuple[int, int, int] | None = None,
+    ) -> Array:
         """Return the probability of every class for every row.
 
         Takes and raises what `predict` does. Softmax of the logits: rows add up to 1.
@@ -202,11 +217,29 @@ class NetworkBase:
         -------
         ndarray of the network's dtype, shape (N, C)
         """
-        rows = checks.as_rows(x, features=self._layer_sizes[0], dtype=self._dtype)
-        count = checks.thread_count(threads)
+        rows, count, shape = self._check_input(x, threads, average_mirrored)
         result = np.empty((len(rows), self._layer_sizes[-1]), self._dtype)
         for part in self._parts(len(rows)):
-            result[part] = self.core.probabilities(rows[part], None, count)
+            result[part] = self._probabilities(rows[part], count, shape)
+        return result
+
+    def _check_input(
+        self, x: ArrayLike, threads: int | None, average_mirrored: tuple[int, int, int] | None
+    ) -> tuple[Array, int, tuple[int, int, int] | None]:
+        features = self._layer_sizes[0]
+        rows = checks.as_rows(x, features=features, dtype=self._dtype)
+        shape = None
+        if average_mirrored is not None:
+            shape = techniques.image_shape("average_mirrored", average_mirrored, features)
+        return rows, checks.thread_count(threads), shape
+
+    def _probabilities(
+        self, rows: Array, threads: int, mirrored_as: tuple[int, int, int] | None
+    ) -> Array:
+        result = self.core.probabilities(rows, None, threads)
+        if mirrored_as is not None:
+            result += self.core.probabilities(rows, None, threads, mirrored_as)
+            result /= 2
         return result
 
     def evaluate(
@@ -238,8 +271,18 @@ class NetworkBase:
         return self.evaluate_rows(rows, labels, None, checks.thread_count(threads))
 
     def loss_and_gradients(
-        self, x: ArrayLike, y: ArrayLike, *, reg: float = 0.0, threads: int | None = None
-    ) -> tuple[float, Parameters]:
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        reg: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        gammas: Sequence[ArrayLike] | None = None,
+        label_smoothing: float = 0.0,
+        sample_weight: ArrayLike | None = None,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> tuple[float, Gradients]:
         """Return the regularised loss on one batch, and its gradients.
 
         Parameters
@@ -249,6 +292,13 @@ class NetworkBase:
         reg : float
             λ: the loss is J + λ Σ ‖W‖², without a factor 1/2 and without the biases; the
             gradient of W holds 2 λ W. Form (4) of the study.
+        dropout, label_smoothing, sample_weight
+            As `train` takes them.
+        gammas : sequence of array_like, optional
+            With it the hidden layers are normalised over the batch, as in `train` with
+            ``batch_norm=True``; these are their factors γ, of shape (H,), and the biases are β.
+        seed : int, default 0
+            Decides what is dropped.
         threads : int, optional
             As for `predict`.
 
@@ -256,7 +306,8 @@ class NetworkBase:
         -------
         loss : float
         gradients : list of (dW, db)
-            Shapes (D, H) and (H,), in the network's dtype.
+            Shapes (D, H) and (H,), in the network's dtype; with `gammas`, (dW, db, dγ) for
+            hidden layers.
 
         Raises
         ------
@@ -264,8 +315,29 @@ class NetworkBase:
             As `evaluate`; `reg` negative.
         """
         rows, labels = self.check_data(x, y)
-        reg = checks.number("reg", reg, minimum=0)
-        return self.core.loss_and_gradients(rows, labels, reg, checks.thread_count(threads))
+        return self.core.loss_and_gradients(
+            rows,
+            labels,
+            checks.number("reg", reg, minimum=0),
+            checks.thread_count(threads),
+            dropout=techniques.dropout_shares(dropout, len(self._layer_sizes) - 2),
+            gammas=None if gammas is None else self._gammas(gammas),
+            label_smoothing=checks.number("label_smoothing", label_smoothing, minimum=0, below=1),
+            weights=techniques.sample_weights(sample_weight, None, labels, self._layer_sizes[-1]),
+            seed=checks.integer("seed", seed, minimum=0) % 2**64,
+        )
+
+    def _gammas(self, values: Sequence[ArrayLike]) -> list[Array]:
+        hidden = self._layer_sizes[1:-1]
+        if len(values) != len(hidden):
+            raise ValueError(
+                f"gammas: {len(values)} arrays; must be one for each of the {len(hidden)} "
+                "hidden layers"
+            )
+        return [
+            self._parameter(f"gammas[{i}]", value, (size,))
+            for i, (value, size) in enumerate(zip(values, hidden, strict=True))
+        ]
 
     def check_data(
         self, x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y")

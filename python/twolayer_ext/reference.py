@@ -7,6 +7,7 @@ second, independent writing of the compiled core's; formulas (1), (2) and (4) ar
 
 from __future__ import annotations
 
+import copy
 import inspect
 import os
 from collections.abc import Sequence
@@ -18,45 +19,51 @@ from numpy.typing import ArrayLike, NDArray
 
 from twolayer_ext import training
 from twolayer_ext.bfloat16 import Bfloat16Operands, Operands
-from twolayer_ext.checks import Array, Parameters
-from twolayer_ext.engine import Engine, Rows
+from twolayer_ext.chance import augmented, dropout_mask, mirrored
+from twolayer_ext.checks import Array
+from twolayer_ext.engine import AugmentOptions, Engine, Gradients, Rows
 from twolayer_ext.network import NetworkBase
+from twolayer_ext.reference_layers import (
+    BATCH_NORM_EPSILON,
+    BATCH_NORM_MOMENTUM,
+    Between,
+)
 from twolayer_ext.training import DefaultText, TrainOptions, TrainResult
 
 
-def activate(name: str, z: Array) -> Array:
-    """Apply the activation `name` to z (N, H)."""
-    if name == "relu":
-        return np.maximum(z, 0)
-    if name == "tanh":
-        return np.asarray(np.tanh(z))
-    if name == "logistic":
-        e = np.exp(-np.abs(z))  # never overflows
-        return np.asarray(np.where(z >= 0, 1, e) / (1 + e))
-    return z
-
-
-def derivative(name: str, a: Array) -> Array:
-    """Return da/dz where a = activation(z), written in terms of a (N, H)."""
-    if name == "relu":
-        return (a > 0).astype(a.dtype)
-    if name == "tanh":
-        return 1 - a * a
-    if name == "logistic":
-        return np.asarray(a * (1 - a))
-    return np.ones_like(a)
-
-
-def softmax_cross_entropy(logits: Array, y: NDArray[np.int64]) -> tuple[Array, Array]:
+def softmax_cross_entropy(
+    logits: Array, y: NDArray[np.int64], smoothing: float = 0.0
+) -> tuple[Array, Array]:
     """Return the probabilities (N, C) and -log p[i, y_i] (N,) of logits (N, C).
 
     The largest logit of a row is subtracted first, so that exp never overflows; the loss is
-    log Σ exp(z) - z_y, which stays exact where p underflows.
+    log Σ exp(z) - z_y, which stays exact where p underflows. With label smoothing (Szegedy et al.
+    2016) the loss is the mean of -log p over targets: the label with 1 - `smoothing`, and all
+    classes evenly with the rest.
     """
     shifted = logits - logits.max(axis=1, keepdims=True)
     e = np.exp(shifted)
     total = e.sum(axis=1, keepdims=True)
-    return e / total, np.log(total[:, 0]) - shifted[np.arange(len(y)), y]
+    target = shifted[np.arange(len(y)), y]
+    if smoothing:
+        target = (1 - smoothing) * target + smoothing * shifted.mean(axis=1)
+    return e / total, np.log(total[:, 0]) - target
+
+
+def loss_gradient(
+    probabilities: Array, y: NDArray[np.int64], smoothing: float = 0.0, weights: Array | None = None
+) -> Array:
+    """Return the gradient of the mean loss with respect to the logits (N, C): form (2).
+
+    `weights` (N,) of the samples, where given, make that mean a weighted one.
+    """
+    count, classes = probabilities.shape
+    delta = probabilities - smoothing / classes if smoothing else probabilities.copy()
+    delta[np.arange(count), y] -= 1 - smoothing
+    if weights is None:
+        return np.asarray(delta / count)
+    total = weights.sum()
+    return np.asarray(delta * (weights / total)[:, np.newaxis] if total > 0 else delta * 0)
 
 
 _EXACT = Operands()
@@ -93,18 +100,50 @@ class NumpyNetwork:
         batch = x if rows is None else x[rows]
         return (batch.astype(self.dtype) - self.shift) / self.scale
 
-    def forward(self, x: Array, operands: Operands = _EXACT) -> list[Array]:
+    def between(
+        self,
+        samples: int = 0,
+        *,
+        dropout: Sequence[float] = (),
+        gammas: Sequence[Array] | None = None,
+        seed: int = 0,
+        step: int = 0,
+    ) -> list[Between]:
+        """Return what stands between the layers, at one step of training or without techniques."""
+        result = []
+        for i, bias in enumerate(self.biases[:-1]):
+            mask = None
+            if dropout and dropout[i] > 0:
+                mask = dropout_mask(dropout[i], seed, step, i, (samples, len(bias)))
+                mask = mask.astype(self.dtype)
+            if gammas is None:
+                result.append(Between(self.activation, mask=mask))
+            else:
+                result.append(Between(self.activation, mask=mask, gamma=gammas[i], beta=bias))
+        return result
+
+    def forward(
+        self, x: Array, between: list[Between] | None = None, operands: Operands = _EXACT
+    ) -> list[Array]:
         """Return the input of every layer, (N, D), (N, H1), ..., and at the end the logits."""
+        hidden = self.between() if between is None else between
         outputs = [x]
-        last = len(self.weights) - 1
         for i, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            z = operands.input(i, outputs[-1]) @ operands.weights(i, weights) + bias
-            outputs.append(activate(self.activation, z) if i < last else z)
+            z = operands.input(i, outputs[-1]) @ operands.weights(i, weights)
+            if i == len(hidden):
+                outputs.append(z + bias)
+            else:
+                # A normalised layer's bias is added after the normalisation.
+                outputs.append(hidden[i].forward(z + bias if hidden[i].gamma is None else z))
         return outputs
 
-    def loss(self, data_losses: Array, reg: float) -> float:
+    def loss(self, data_losses: Array, reg: float, sample_weights: Array | None = None) -> float:
         """Form (4): J + λ Σ ‖W‖², of the losses of all samples."""
-        loss = float(data_losses.mean())
+        if sample_weights is None:
+            loss = float(data_losses.mean())
+        else:
+            total = float(sample_weights.sum())
+            loss = float((sample_weights * data_losses).sum()) / total if total > 0 else 0.0
         if reg:
             loss += reg * sum(float(np.sum(w * w)) for w in self.weights)
         return loss
@@ -112,28 +151,37 @@ class NumpyNetwork:
     def gradients(
         self,
         outputs: list[Array],
-        probabilities: Array,
-        y: NDArray[np.int64],
+        between: list[Between],
+        delta: Array,
         reg: float,
         operands: Operands = _EXACT,
-    ) -> Parameters:
-        """Backpropagate form (4); `outputs` are those of `forward`."""
-        count = len(y)
-        delta = probabilities.copy()
-        delta[np.arange(count), y] -= 1
-        delta /= count  # form (2)
-        result: Parameters = []
+    ) -> Gradients:
+        """Backpropagate form (4) from `delta`, the loss's gradient with respect to the logits.
+
+        `outputs` and `between` are those of `forward`.
+        """
+        result: Gradients = []
         for i in reversed(range(len(self.weights))):
             right = operands.gradient(delta)
-            product = operands.input(i, outputs[i]).T @ right
-            result.append((product + 2 * reg * self.weights[i], delta.sum(axis=0)))
+            d_weights = operands.input(i, outputs[i]).T @ right + 2 * reg * self.weights[i]
+            if i < len(between) and between[i].gamma is not None:
+                result.append((d_weights, between[i].dbeta, between[i].dgamma))
+            else:
+                result.append((d_weights, delta.sum(axis=0)))
             if i > 0:
-                delta = right @ operands.weights(i, self.weights[i]).T
-                delta *= derivative(self.activation, outputs[i])
+                delta = between[i - 1].backward(right @ operands.weights(i, self.weights[i]).T)
         return result[::-1]
 
-    def probabilities(self, x: Array, rows: Rows | None, threads: int) -> Array:
+    def probabilities(
+        self,
+        x: Array,
+        rows: Rows | None,
+        threads: int,
+        mirrored_as: tuple[int, int, int] | None = None,
+    ) -> Array:
         """Return the class probabilities of x[rows]."""
+        if mirrored_as is not None:
+            x = mirrored(x, mirrored_as)
         with np.errstate(over="ignore", invalid="ignore"):
             logits = self.forward(self.normalized(x, rows))[-1]
             return softmax_cross_entropy(logits, np.zeros(len(logits), np.int64))[0]
@@ -149,13 +197,26 @@ class NumpyNetwork:
             return float(losses.mean()), int((logits.argmax(axis=1) == labels).sum())
 
     def loss_and_gradients(
-        self, x: Array, y: NDArray[np.int64], reg: float, threads: int
-    ) -> tuple[float, Parameters]:
-        """Return form (4) and its gradients."""
+        self,
+        x: Array,
+        y: NDArray[np.int64],
+        reg: float,
+        threads: int,
+        *,
+        dropout: Sequence[float] = (),
+        gammas: Sequence[Array] | None = None,
+        label_smoothing: float = 0.0,
+        weights: NDArray[np.float64] | None = None,
+        seed: int = 0,
+    ) -> tuple[float, Gradients]:
+        """Return form (4) and its gradients, as at a step of training with these techniques."""
         with np.errstate(over="ignore", invalid="ignore"):
-            outputs = self.forward(self.normalized(x, None))
-            probabilities, losses = softmax_cross_entropy(outputs[-1], y)
-            return self.loss(losses, reg), self.gradients(outputs, probabilities, y, reg)
+            between = self.between(len(x), dropout=dropout, gammas=gammas, seed=seed)
+            outputs = self.forward(self.normalized(x, None), between)
+            probabilities, losses = softmax_cross_entropy(outputs[-1], y, label_smoothing)
+            delta = loss_gradient(probabilities, y, label_smoothing, weights).astype(self.dtype)
+            loss = self.loss(losses, reg, weights)
+            return loss, self.gradients(outputs, between, delta, reg)
 
 
 class NumpyTrainer:
@@ -179,9 +240,27 @@ class NumpyTrainer:
         batch_size: int,
         threads: int,
         compute_dtype: str | None = None,
+        dropout: Sequence[float] = (),
+        batch_norm: bool = False,
+        label_smoothing: float = 0.0,
+        clip_norm: float = 0.0,
+        augment: AugmentOptions | None = None,
+        seed: int = 0,
     ) -> None:
+        self.published = network
+        if batch_norm:
+            network = copy.deepcopy(network)
         self.network = network
+        hidden = network.biases[:-1] if batch_norm else []
+        self.gammas = [np.ones_like(b) for b in hidden]
+        self.running = [(np.zeros_like(b), np.ones_like(b)) for b in hidden]  # mean, variance
         self.compute_dtype = compute_dtype
+        self.dropout = dropout
+        self.batch_norm = batch_norm
+        self.label_smoothing = label_smoothing
+        self.clip_norm = clip_norm
+        self.augment = augment
+        self.seed = seed
         self.optimizer = optimizer
         self.momentum = momentum
         self.nesterov = nesterov
@@ -190,7 +269,7 @@ class NumpyTrainer:
         self.reg = reg
         self.batch_size = batch_size
         self.steps = 0
-        self.parameters = [*network.weights, *network.biases]
+        self.parameters = [*network.weights, *network.biases, *self.gammas]
         self.first = [np.zeros_like(p) for p in self.parameters]  # momentum, or Adam's m
         self.second = [np.zeros_like(p) for p in self.parameters]  # Adam's v
 
@@ -201,6 +280,7 @@ class NumpyTrainer:
         rows: Rows,
         learning_rate: float,
         losses: NDArray[np.float64],
+        weights: NDArray[np.float64] | None = None,
     ) -> tuple[int, int]:
         """Train on consecutive batches of `rows`; return steps done and right predictions."""
         correct = 0
@@ -211,22 +291,86 @@ class NumpyTrainer:
             for step in range(len(losses)):
                 batch = rows[step * self.batch_size : (step + 1) * self.batch_size]
                 labels = y[batch]
-                outputs = self.network.forward(self.network.normalized(x, batch), operands)
-                probabilities, data_losses = softmax_cross_entropy(outputs[-1], labels)
-                losses[step] = self.network.loss(data_losses, self.reg)
+                of_batch = None if weights is None else weights[batch]
+                between = self.network.between(
+                    len(batch),
+                    dropout=self.dropout,
+                    gammas=self.gammas if self.batch_norm else None,
+                    seed=self.seed,
+                    step=self.steps,
+                )
+                images = self.network.normalized(self.images(x[batch]), None)
+                outputs = self.network.forward(images, between, operands)
+                probabilities, data_losses = softmax_cross_entropy(
+                    outputs[-1], labels, self.label_smoothing
+                )
+                losses[step] = self.network.loss(data_losses, self.reg, of_batch)
                 correct += int((outputs[-1].argmax(axis=1) == labels).sum())
                 if not np.isfinite(losses[step]):
                     return step + 1, correct
-                gradients = self.network.gradients(
-                    outputs, probabilities, labels, self.reg, operands
-                )
+                delta = loss_gradient(probabilities, labels, self.label_smoothing, of_batch)
+                delta = delta.astype(self.network.dtype)
+                gradients = self.network.gradients(outputs, between, delta, self.reg, operands)
+                self.follow_statistics(between, len(batch))
                 self.update(gradients, learning_rate)
         return len(losses), correct
 
-    def update(self, gradients: Parameters, learning_rate: float) -> None:
+    def images(self, x: Array) -> Array:
+        """Return rows of images, changed at random where that is wanted."""
+        if self.augment is None:
+            return x
+        image_shape, flip, shift, cutout = self.augment
+        blank = self.network.shift
+        if x.dtype == np.uint8:
+            blank = np.floor(np.clip(blank, 0, 255) + 0.5)
+        return augmented(
+            x,
+            image_shape,
+            flip=flip,
+            shift=shift,
+            cutout=cutout,
+            blank=blank.astype(x.dtype),
+            seed=self.seed,
+            step=self.steps,
+        )
+
+    def follow_statistics(self, between: list[Between], samples: int) -> None:
+        """Move the running statistics towards a batch's, whose variance is unbiased there."""
+        for layer, (mean, variance) in zip(between, self.running, strict=False):
+            unbiased = layer.variance * (samples / max(samples - 1, 1))
+            mean += BATCH_NORM_MOMENTUM * (layer.mean - mean)
+            variance += BATCH_NORM_MOMENTUM * (unbiased - variance)
+
+    def publish(self) -> None:
+        """Fold batch normalisation, by the running statistics, into the network's parameters."""
+        if not self.batch_norm:
+            return
+        for i, (weights, bias) in enumerate(
+            zip(self.network.weights, self.network.biases, strict=True)
+        ):
+            if i == len(self.gammas):
+                self.published.set_layer(i, weights, bias)
+                continue
+            mean, variance = self.running[i]
+            factor = self.gammas[i] / np.sqrt(variance + BATCH_NORM_EPSILON)
+            self.published.set_layer(i, weights * factor, bias - mean * factor)
+
+    def clipped(self, gradients: list[Array]) -> list[Array]:
+        """Scale all gradients so that their common norm is at most `clip_norm`.
+
+        Pascanu, Mikolov and Bengio 2013; the small number is PyTorch's.
+        """
+        norm = float(np.sqrt(sum(float(np.sum(np.square(g, dtype=float))) for g in gradients)))
+        scale = min(1.0, self.clip_norm / (norm + 1e-6))
+        return [g * np.asarray(scale, g.dtype) for g in gradients]
+
+    def update(self, gradients: Gradients, learning_rate: float) -> None:
         """Do one step of the optimizer, in place."""
         self.steps += 1
-        flat = [dw for dw, _ in gradients] + [db for _, db in gradients]
+        flat = [g[0] for g in gradients] + [g[1] for g in gradients]
+        flat += [g[2] for g in gradients if len(g) == 3]
+        if self.clip_norm:
+            flat = self.clipped(flat)
         for i, (p, g) in enumerate(zip(self.parameters, flat, strict=True)):
             if self.optimizer == "sgd":
                 p -= learning_rate * self.sgd_direction(i, g + self.weight_decay * p)

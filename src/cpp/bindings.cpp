@@ -5,6 +5,9 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -104,6 +107,66 @@ void require_labels(const Indices& y, std::int64_t classes) {
   }
 }
 
+// One finite number a row of x, not negative.
+const double* weights_of(const py::array& x, const std::optional<Array<double>>& weights) {
+  if (!weights) return nullptr;
+  require(weights->ndim() == 1 && weights->shape(0) == x.shape(0), "weights: shape must be (N,)");
+  return weights->data();
+}
+
+Augmentation augmentation(const std::array<std::int64_t, 3>& image_shape, Augmentation::Flip flip,
+                          std::int64_t shift, std::int64_t cutout, std::int64_t inputs) {
+  const auto [channels, height, width] = image_shape;
+  require(channels >= 1 && height >= 1 && width >= 1 && channels <= inputs && height <= inputs &&
+              width <= inputs && channels * height * width == inputs,
+          "image_shape: must be (channels, height, width) of the network's inputs");
+  require(0 <= shift && shift < std::min(height, width), "shift: must be less than the image");
+  require(0 <= cutout && cutout <= std::max(height, width), "cutout: must be within the image");
+  require(height <= 4096 && width <= 4096, "image_shape: at most 4096 pixels a side");
+  return {channels, height, width, flip, shift, cutout, 0};
+}
+
+// image_shape, whether to mirror at random, pixels to shift, side of the cutout
+using AugmentOptions = std::tuple<std::array<std::int64_t, 3>, bool, std::int64_t, std::int64_t>;
+
+Techniques techniques(const std::vector<double>& dropout, bool batch_norm, double label_smoothing,
+                      double clip_norm, const std::optional<AugmentOptions>& augment,
+                      std::uint64_t seed, const std::vector<std::int64_t>& layer_sizes) {
+  require(dropout.empty() || dropout.size() + 2 == layer_sizes.size(),
+          "dropout: one number a hidden layer, or none");
+  for (const double share : dropout) {
+    require(share >= 0 && share <= 0.999, "dropout: must be in [0, 0.999]");
+  }
+  require(label_smoothing >= 0 && label_smoothing < 1, "label_smoothing: must be in [0, 1)");
+  require(clip_norm >= 0, "clip_norm: must not be negative");
+  Techniques result{dropout, batch_norm, label_smoothing, clip_norm, augment.has_value(), {}, seed};
+  if (augment) {
+    const auto& [image_shape, flip, shift, cutout] = *augment;
+    result.augmentation =
+        augmentation(image_shape, flip ? Augmentation::Flip::at_random : Augmentation::Flip::never,
+                     shift, cutout, layer_sizes.front());
+  }
+  return result;
+}
+
+// Lets Ctrl-C through in a long step. What the handler raised is kept, to be raised again by the
+// caller once no thread is at work.
+class SignalCheck {
+ public:
+  bool operator()() {
+    const py::gil_scoped_acquire acquire;
+    if (PyErr_CheckSignals() == 0) return false;
+    error_.emplace();
+    return true;
+  }
+  void raise() {
+    if (error_) throw py::error_already_set(std::move(*error_));
+  }
+
+ private:
+  std::optional<py::error_already_set> error_;
+};
+
 template <class T>
 py::tuple layer_arrays(std::int64_t inputs, std::int64_t outputs, const T* weights, const T* bias) {
   Array<T> w({inputs, outputs});
@@ -190,17 +253,20 @@ class BoundNetwork {
     });
   }
 
-  py::array probabilities(const py::array& x, const std::optional<Indices>& rows,
-                          int threads) const {
+  py::array probabilities(const py::array& x, const std::optional<Indices>& rows, int threads,
+                          const std::optional<std::array<std::int64_t, 3>>& mirrored_as) const {
     const Data data = view(x, nullptr, inputs());
     const Rows chosen = select(x, rows);
+    std::optional<Augmentation> change;
+    if (mirrored_as)
+      change = augmentation(*mirrored_as, Augmentation::Flip::always, 0, 0, inputs());
     return visit([&](const auto& network) -> py::array {
       using T = std::remove_const_t<std::remove_reference_t<decltype(network.shift.data()[0])>>;
       Array<T> result({chosen.count, network.sizes.back()});
       T* to = result.mutable_data();
       {
         py::gil_scoped_release release;
-        predict_probabilities(network, data, chosen, threads, to);
+        predict_probabilities(network, data, chosen, threads, change, to);
       }
       return result;
     });
@@ -222,22 +288,50 @@ class BoundNetwork {
     });
   }
 
-  py::tuple gradients(const py::array& x, const Indices& y, double reg, int threads) {
-    const Data data = view(x, &y, inputs());
+  py::tuple gradients(const py::array& x, const Indices& y, double reg, int threads,
+                      const std::vector<double>& dropout,
+                      const std::optional<std::vector<py::array>>& gammas, double label_smoothing,
+                      const std::optional<Array<double>>& weights, std::uint64_t seed) {
+    Data data = view(x, &y, inputs());
+    data.weights = weights_of(x, weights);
     const Rows rows{nullptr, 0, x.shape(0)};
     require(rows.count > 0, "x: at least one row is needed");
     return visit([&](auto& network) {
+      using T = std::remove_reference_t<decltype(network.shift.data()[0])>;
       require_labels(y, network.sizes.back());
+      const Techniques chosen = techniques(dropout, gammas.has_value(), label_smoothing, 0,
+                                           std::nullopt, seed, network.sizes);
+      std::vector<std::vector<T>> factors;
+      if (gammas) {
+        require(gammas->size() + 1 == network.layers.size(), "gammas: one a hidden layer");
+        for (std::size_t l = 0; l < gammas->size(); ++l) {
+          const py::array& gamma = (*gammas)[l];
+          require(py::isinstance<Array<T>>(gamma) && gamma.ndim() == 1 &&
+                      gamma.shape(0) == network.layers[l].outputs,
+                  "gammas: must be of the hidden layers' sizes and the network's dtype");
+          const T* from = static_cast<const T*>(gamma.data());
+          factors.emplace_back(from, from + gamma.shape(0));
+        }
+      }
+      SignalCheck check;
       auto result = [&] {
         py::gil_scoped_release release;
-        return loss_and_gradients(network, data, rows, reg, threads);
+        return loss_and_gradients(network, data, rows, reg, threads, chosen, factors,
+                                  std::ref(check));
       }();
+      check.raise();
       py::list layers;
       for (std::size_t l = 0; l < network.layers.size(); ++l) {
-        layers.append(layer_arrays(network.layers[l].inputs, network.layers[l].outputs,
-                                   result.layers[l].weights.data(), result.layers[l].bias.data()));
+        const auto& gradients = result->layers[l];
+        const std::int64_t outputs = network.layers[l].outputs;
+        py::tuple arrays = layer_arrays(network.layers[l].inputs, outputs, gradients.weights.data(),
+                                        gradients.bias.data());
+        if (gradients.gamma.size() > 0) {
+          arrays = py::make_tuple(arrays[0], arrays[1], Array<T>(outputs, gradients.gamma.data()));
+        }
+        layers.append(std::move(arrays));
       }
-      return py::make_tuple(result.loss, std::move(layers));
+      return py::make_tuple(result->loss, std::move(layers));
     });
   }
 
@@ -250,7 +344,9 @@ class BoundTrainer {
   BoundTrainer(const BoundNetwork& network, const std::string& optimizer, double momentum,
                bool nesterov, double beta1, double beta2, double epsilon, double weight_decay,
                double reg, std::int64_t batch_size, int threads,
-               const std::optional<std::string>& compute_dtype)
+               const std::optional<std::string>& compute_dtype, const std::vector<double>& dropout,
+               bool batch_norm, double label_smoothing, double clip_norm,
+               const std::optional<AugmentOptions>& augment, std::uint64_t seed)
       : network_(network.any()), batch_size_(batch_size) {
     require(batch_size >= 1, "batch_size: must be positive");
     require(threads >= 1, "threads: must be positive");
@@ -261,10 +357,13 @@ class BoundTrainer {
                                    epsilon,
                                    weight_decay,
                                    reg};
+    const Techniques chosen = network.visit([&](const auto& of) {
+      return techniques(dropout, batch_norm, label_smoothing, clip_norm, augment, seed, of.sizes);
+    });
     if (compute_dtype == "bfloat16") {
       const auto* pointer = std::get_if<NetworkPointer<float>>(&network_);
       require(pointer != nullptr, "compute_dtype: 'bfloat16' needs a network in float32");
-      trainer_ = std::make_unique<Bfloat16Trainer>(**pointer, options, batch_size, threads);
+      trainer_ = std::make_unique<Bfloat16Trainer>(**pointer, options, chosen, batch_size, threads);
       return;
     }
     require(!compute_dtype || compute_dtype == network.dtype(),
@@ -272,30 +371,31 @@ class BoundTrainer {
     std::visit(
         [&](const auto& pointer) {
           using T = std::remove_reference_t<decltype(pointer->shift.data()[0])>;
-          trainer_ = std::make_unique<Trainer<T>>(*pointer, options, batch_size, threads);
+          trainer_ = std::make_unique<Trainer<T>>(*pointer, options, chosen, batch_size, threads);
         },
         network_);
   }
 
   py::tuple run(const py::array& x, const Indices& y, const Indices& rows, double learning_rate,
-                Array<double>& losses) {
+                Array<double>& losses, const std::optional<Array<double>>& weights) {
     return std::visit(
         [&](const auto& trainer, const auto& network) -> py::tuple {
-          if constexpr (std::is_invocable_v<decltype(&std::decay_t<decltype(*trainer)>::run),
-                                            decltype(*trainer), decltype(*network), const Data&,
-                                            const Rows&, double, double*>) {
-            const Data data = view(x, &y, network->sizes.front());
+          if constexpr (fit_together<decltype(*trainer), decltype(*network)>) {
+            Data data = view(x, &y, network->sizes.front());
+            data.weights = weights_of(x, weights);
             const Rows chosen = select(x, rows);
             require_labels(y, network->sizes.back());
             require(losses.ndim() == 1 &&
                         losses.shape(0) >= (chosen.count + batch_size_ - 1) / batch_size_,
                     "losses: one element a step is needed");
             double* to = losses.mutable_data();
+            SignalCheck check;
             Progress progress;
             {
               py::gil_scoped_release release;
-              progress = trainer->run(*network, data, chosen, learning_rate, to);
+              progress = trainer->run(*network, data, chosen, learning_rate, to, std::ref(check));
             }
+            check.raise();
             return py::make_tuple(progress.steps, progress.correct);
           } else {
             throw std::logic_error("trainer and network differ in dtype");
@@ -304,7 +404,22 @@ class BoundTrainer {
         trainer_, network_);
   }
 
+  void publish() const {
+    std::visit(
+        [](const auto& trainer, const auto& network) {
+          if constexpr (fit_together<decltype(*trainer), decltype(*network)>) {
+            const py::gil_scoped_release release;
+            trainer->publish(*network);
+          }
+        },
+        trainer_, network_);
+  }
+
  private:
+  template <class SomeTrainer, class SomeNetwork>
+  static constexpr bool fit_together =
+      std::is_invocable_v<decltype(&std::decay_t<SomeTrainer>::publish), SomeTrainer, SomeNetwork>;
+
   AnyNetwork network_;
   AnyTrainer trainer_;
   std::int64_t batch_size_;
@@ -368,17 +483,25 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def("layer", &BoundNetwork::layer, arg("index"))
       .def("set_layer", &BoundNetwork::set_layer, arg("index"), arg("weights"), arg("bias"))
       .def("probabilities", &BoundNetwork::probabilities, arg("x"), arg("rows").noconvert(),
-           arg("threads"))
+           arg("threads"), arg("mirrored_as") = py::none())
       .def("evaluate", &BoundNetwork::evaluate, arg("x"), arg("y").noconvert(),
            arg("rows").noconvert(), arg("threads"))
       .def("loss_and_gradients", &BoundNetwork::gradients, arg("x"), arg("y").noconvert(),
-           arg("reg"), arg("threads"));
+           arg("reg"), arg("threads"), py::kw_only(), arg("dropout") = std::vector<double>{},
+           arg("gammas") = py::none(), arg("label_smoothing") = 0.0,
+           arg("weights").noconvert() = py::none(), arg("seed") = 0);
   py::class_<BoundTrainer>(m, "Trainer")
       .def(py::init<const BoundNetwork&, const std::string&, double, bool, double, double, double,
-                    double, double, std::int64_t, int, const std::optional<std::string>&>(),
+                    double, double, std::int64_t, int, const std::optional<std::string>&,
+                    const std::vector<double>&, bool, double, double,
+                    const std::optional<AugmentOptions>&, std::uint64_t>(),
            arg("network"), py::kw_only(), arg("optimizer"), arg("momentum"), arg("nesterov"),
            arg("beta1"), arg("beta2"), arg("epsilon"), arg("weight_decay"), arg("reg"),
-           arg("batch_size"), arg("threads"), arg("compute_dtype") = py::none())
+           arg("batch_size"), arg("threads"), arg("compute_dtype") = py::none(),
+           arg("dropout") = std::vector<double>{}, arg("batch_norm") = false,
+           arg("label_smoothing") = 0.0, arg("clip_norm") = 0.0, arg("augment") = py::none(),
+           arg("seed") = 0)
       .def("run", &BoundTrainer::run, arg("x"), arg("y").noconvert(), arg("rows").noconvert(),
-           arg("learning_rate"), arg("losses").noconvert());
+           arg("learning_rate"), arg("losses").noconvert(), arg("weights").noconvert() = py::none())
+      .def("publish", &BoundTrainer::publish);
 }

@@ -84,6 +84,8 @@ struct Bfloat16 {
 template <class Type>
 using Trainer = twolayer::Trainer<typename Type::Number, typename Type::Work>;
 
+bool never() { return false; }
+
 constexpr std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 constexpr std::int64_t size_of(twolayer::ElementType type) {
@@ -228,7 +230,7 @@ struct Problem {
       throw std::runtime_error("the problem is too small for " + std::to_string(threads) +
                                " threads: make it larger");
     }
-    return {network, recipe.options, batch_size, threads};
+    return {network, recipe.options, {}, batch_size, threads};
   }
 };
 
@@ -245,7 +247,7 @@ void print_hash(const Recipe& recipe, int threads) {
     std::vector<double> losses(index(steps));
     const auto progress =
         trainer.run(problem.network, problem.samples.data(), {rows.data(), 0, length},
-                    rate_of(recipe.options.kind), losses.data());
+                    rate_of(recipe.options.kind), losses.data(), never);
     if (progress.steps != steps) throw std::runtime_error("training stopped early");
     hash.add(losses.data(), losses.size());
     hash.add(&progress.correct, 1);
@@ -266,7 +268,7 @@ void print_allocations(const Recipe& recipe, int threads) {
     const std::int64_t before_run = allocations();
     trainer.run(problem.network, problem.samples.data(),
                 {rows.data(), 0, steps * problem.batch_size}, rate_of(recipe.options.kind),
-                losses.data());
+                losses.data(), never);
     return allocations() - before_run;
   };
   during(1);  // the first parallel region starts the threads
@@ -298,19 +300,20 @@ void add_shape(Hash& hash, Generator& generator, const std::vector<std::int64_t>
   const twolayer::Data data = samples.data();
 
   std::vector<double> losses(3);
-  Trainer<Type> trainer(network, options_of(kind, 0x1p-8, reg), batch_size, threads);
-  trainer.run(network, data, rows, rate_of(kind), losses.data());
+  Trainer<Type> trainer(network, options_of(kind, 0x1p-8, reg), {}, batch_size, threads);
+  trainer.run(network, data, rows, rate_of(kind), losses.data(), never);
   hash.add(losses.data(), losses.size());
   add_parameters(hash, network);
 
   std::vector<T> probabilities(index(count * sizes.back()));
   twolayer::predict_probabilities(network, {data.x, data.type, data.row_stride, nullptr}, rows,
-                                  threads, probabilities.data());
+                                  threads, std::nullopt, probabilities.data());
   hash.add(probabilities.data(), probabilities.size());
   const auto score = twolayer::evaluate(network, data, rows, threads);
   hash.add(&score.loss, 1);
   hash.add(&score.correct, 1);
-  const auto gradients = twolayer::loss_and_gradients(network, data, rows, reg, threads);
+  const auto gradients =
+      *twolayer::loss_and_gradients<T>(network, data, rows, reg, threads, {}, {}, never);
   hash.add(&gradients.loss, 1);
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     add_layer(hash, gradients.layers[l].weights.data(), gradients.layers[l].bias.data(), sizes[l],

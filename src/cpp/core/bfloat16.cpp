@@ -26,11 +26,18 @@ Bfloat16Weights rounding(const float* weights, std::int64_t inputs, std::int64_t
           work.corrections.data()};
 }
 
+void round(const float* from, std::int64_t samples, std::int64_t columns,
+           Bfloat16Workspace::Rounded& to, const Member& member) {
+  bfloat16_kernels().round_rows({from, samples, columns, to.both()},
+                                whole_pairs(member.share(samples), samples));
+  member.wait();
+}
+
 }  // namespace
 
 Bfloat16Workspace::Bfloat16Workspace(const Network<float>& network, std::int64_t capacity,
-                                     int threads, bool training)
-    : Workspace<float>(network, capacity, threads, training),
+                                     int threads, const Techniques* techniques)
+    : Workspace<float>(network, capacity, threads, techniques),
       corrections(block_count(network.sizes[0]) * padded(network.sizes[1])),
       whole(padded(network.sizes[0])),
       rest(padded(network.sizes[0])),
@@ -64,6 +71,10 @@ void prepare(const Network<float>& network, const Data& data, Bfloat16Workspace&
     }
   }
   member.wait();
+  follow_weights(network, work, member);
+}
+
+void follow_weights(const Network<float>& network, Bfloat16Workspace& work, const Member& member) {
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     const Layer<float>& layer = network.layers[l];
     bfloat16_kernels().round_weights(
@@ -92,35 +103,47 @@ void forward_pass(const Network<float>& network, const Data& data, const Rows& r
     const Layer<float>& layer = network.layers[l];
     const Share mine = share(rows.count, panel_count(layer.outputs), member);
     const bool last = l + 1 == network.layers.size();
-    kernel.forward({{nullptr, nullptr, layer.bias.data(), work.activations[l + 1].data(),
-                     rows.count, layer.inputs, layer.outputs, network.activation_of(l)},
-                    work.inputs[l].plain.data(),
-                    work.weights[l].data(),
-                    l == 0 && work.folded ? work.corrections.data() : nullptr,
-                    last ? TwoWays{} : work.inputs[l + 1].both()},
-                   whole_pairs(mine.samples, rows.count), mine.panels);
+    const bool between = work.between(l);
+    kernel.forward(
+        {{nullptr, nullptr, bias_of_product(network, l, work), work.activations[l + 1].data(),
+          rows.count, layer.inputs, layer.outputs, activation_of_product(network, l, work)},
+         work.inputs[l].plain.data(),
+         work.weights[l].data(),
+         l == 0 && work.folded ? work.corrections.data() : nullptr,
+         last || between ? TwoWays{} : work.inputs[l + 1].both()},
+        whole_pairs(mine.samples, rows.count), mine.panels);
     member.wait();
+    if (!between) continue;
+    kernels<float>().between_forward(between_layers(network, rows, l, work),
+                                     member.share(panel_count(layer.outputs)));
+    member.wait();
+    round(work.activations[l + 1].data(), rows.count, layer.outputs, work.inputs[l + 1], member);
   }
 }
 
-void backward_pass(const Network<float>& network, std::int64_t samples, Bfloat16Workspace& work,
+void backward_pass(const Network<float>& network, const Rows& rows, Bfloat16Workspace& work,
                    const Member& member) {
   const Bfloat16Kernels& kernel = bfloat16_kernels();
-  kernel.round_rows({work.gradient(network.layers.size() - 1), samples, network.sizes.back(),
-                     work.doutputs.back().both()},
-                    whole_pairs(member.share(samples), samples));
-  member.wait();
+  const std::int64_t samples = rows.count;
+  round(work.gradient(network.layers.size() - 1), samples, network.sizes.back(),
+        work.doutputs.back(), member);
   for (std::size_t l = network.layers.size() - 1; l > 0; --l) {
     const Layer<float>& layer = network.layers[l];
     const Share mine = share(samples, panel_count(layer.inputs), member);
+    const bool between = work.between(l - 1);
     kernel.backward(
         {{nullptr, layer.weights.data(), work.activations[l].data(), work.gradient(l - 1), samples,
-          layer.inputs, layer.outputs, network.activation},
+          layer.inputs, layer.outputs, activation_of_product(network, l - 1, work)},
          work.doutputs[l].plain.data(),
-         work.doutputs[l - 1].both()},
+         between ? TwoWays{} : work.doutputs[l - 1].both()},
         whole_pairs(mine.samples, samples), mine.panels,
         work.scratch[static_cast<std::size_t>(member.rank())].data());
     member.wait();
+    if (!between) continue;
+    kernels<float>().between_backward(between_layers(network, rows, l - 1, work),
+                                      member.share(panel_count(layer.inputs)));
+    member.wait();
+    round(work.gradient(l - 1), samples, layer.inputs, work.doutputs[l - 1], member);
   }
 }
 

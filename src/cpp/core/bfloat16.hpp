@@ -32,15 +32,16 @@ struct Bfloat16Workspace : Workspace<float> {
   Buffer<float> ones;
 
   Bfloat16Workspace(const Network<float>& network, std::int64_t capacity, int threads,
-                    bool training);
+                    const Techniques* techniques);
 };
 
 void prepare(const Network<float>& network, const Data& data, Bfloat16Workspace& work,
              const Member& member);
 void conclude(const Network<float>& network, Bfloat16Workspace& work);
+void follow_weights(const Network<float>& network, Bfloat16Workspace& work, const Member& member);
 void forward_pass(const Network<float>& network, const Data& data, const Rows& rows,
                   Bfloat16Workspace& work, const Member& member);
-void backward_pass(const Network<float>& network, std::int64_t samples, Bfloat16Workspace& work,
+void backward_pass(const Network<float>& network, const Rows& rows, Bfloat16Workspace& work,
                    const Member& member);
 void update_weights(const Update<float>& update, std::size_t layer, Range blocks,
                     Bfloat16Workspace& work, const Member& member);

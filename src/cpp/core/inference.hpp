@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "network.hpp"
 #include "passes.hpp"
@@ -11,7 +12,8 @@ namespace twolayer {
 // probabilities: (rows.count, classes), row-major.
 template <class T>
 void predict_probabilities(const Network<T>& network, const Data& data, const Rows& rows,
-                           int threads, T* probabilities);
+                           int threads, const std::optional<Augmentation>& change,
+                           T* probabilities);
 
 struct Score {
   double loss;  // mean over the rows

@@ -1,17 +1,39 @@
 #include "passes.hpp"
 
 #include <algorithm>
+#include <cmath>
 
+#include "../kernels/random.hpp"
 #include "dispatch.hpp"
 
 namespace twolayer {
 
 template <class T>
+BatchNorm<T>::BatchNorm(std::int64_t capacity, std::int64_t outputs)
+    : gamma(padded(outputs)),
+      running_mean(padded(outputs)),
+      running_variance(padded(outputs)),
+      normalized(capacity * padded(outputs)),
+      inverse_deviation(padded(outputs)),
+      dgamma(padded(outputs)),
+      dbeta(padded(outputs)) {
+  std::fill_n(gamma.data(), outputs, T(1));
+  std::fill_n(running_variance.data(), outputs, T(1));
+}
+
+template <class T>
 Workspace<T>::Workspace(const Network<T>& network, std::int64_t capacity, int threads,
-                        bool training)
+                        const Techniques* for_training)
     : capacity(capacity), losses(capacity), correct(capacity) {
   for (const std::int64_t size : network.sizes) activations.emplace_back(capacity * padded(size));
-  if (!training) return;
+  if (for_training == nullptr) return;
+  techniques = *for_training;
+  if (techniques.batch_norm) {
+    for (std::size_t l = 0; l + 1 < network.layers.size(); ++l) {
+      norms.emplace_back(capacity, network.layers[l].outputs);
+    }
+    no_bias = Buffer<T>(padded(*std::max_element(network.sizes.begin(), network.sizes.end())));
+  }
   std::int64_t widest = 0;
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     const std::int64_t outputs = network.layers[l].outputs;
@@ -50,6 +72,8 @@ Share share(std::int64_t samples, std::int64_t panels, const Member& member) {
 template <class T>
 Gather<T> gathering(const Network<T>& network, const Data& data, const Rows& rows,
                     Workspace<T>& work) {
+  Augmentation augmentation = work.techniques.augmentation;
+  augmentation.key = key_of(work.techniques.seed, Chance::augmentation, rows.step);
   return {data.x,
           data.type,
           data.row_stride,
@@ -59,7 +83,36 @@ Gather<T> gathering(const Network<T>& network, const Data& data, const Rows& row
           network.sizes.front(),
           network.shift.data(),
           network.inverse_scale.data(),
-          work.activations[0].data()};
+          work.activations[0].data(),
+          work.techniques.augment,
+          augmentation};
+}
+
+template <class T>
+Between<T> between_layers(const Network<T>& network, const Rows& rows, std::size_t l,
+                          Workspace<T>& work) {
+  Between<T> b{};
+  b.values = work.activations[l + 1].data();
+  b.gradient = l < work.gradients.size() ? work.gradients[l].data() : nullptr;
+  b.samples = rows.count;
+  b.outputs = network.layers[l].outputs;
+  b.activation = network.activation_of(l);
+  const std::vector<double>& dropout = work.techniques.dropout;
+  b.kept =
+      static_cast<std::int64_t>(std::nearbyint(65536 * (1 - (dropout.empty() ? 0.0 : dropout[l]))));
+  b.key = random_bits(key_of(work.techniques.seed, Chance::dropout, rows.step), l);
+  if (work.norms.empty()) return b;
+  BatchNorm<T>& norm = work.norms[l];
+  b.gamma = norm.gamma.data();
+  b.beta = network.layers[l].bias.data();
+  b.normalized = norm.normalized.data();
+  b.inverse_deviation = norm.inverse_deviation.data();
+  b.dgamma = norm.dgamma.data();
+  b.dbeta = norm.dbeta.data();
+  if (!work.follow_statistics) return b;
+  b.running_mean = norm.running_mean.data();
+  b.running_variance = norm.running_variance.data();
+  return b;
 }
 
 template <class T>
@@ -72,10 +125,14 @@ void forward_pass(const Network<T>& network, const Data& data, const Rows& rows,
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     const Layer<T>& layer = network.layers[l];
     const Share mine = share(rows.count, panel_count(layer.outputs), member);
-    kernel.forward({work.activations[l].data(), layer.weights.data(), layer.bias.data(),
-                    work.activations[l + 1].data(), rows.count, layer.inputs, layer.outputs,
-                    network.activation_of(l)},
+    kernel.forward({work.activations[l].data(), layer.weights.data(),
+                    bias_of_product(network, l, work), work.activations[l + 1].data(), rows.count,
+                    layer.inputs, layer.outputs, activation_of_product(network, l, work)},
                    mine.samples, mine.panels);
+    member.wait();
+    if (!work.between(l)) continue;
+    kernel.between_forward(between_layers(network, rows, l, work),
+                           member.share(panel_count(layer.outputs)));
     member.wait();
   }
 }
@@ -90,7 +147,11 @@ void loss_pass(const Network<T>& network, const Data& data, const Rows& rows, Le
   args.first_row = rows.first;
   args.samples = rows.count;
   args.classes = network.sizes.back();
-  args.gradient_scale = leave == Leave::gradient ? T(1) / static_cast<T>(rows.count) : T(0);
+  const double total = sum_of_weights(data, rows);
+  args.weights = data.weights;
+  args.smoothing = static_cast<T>(work.techniques.label_smoothing);
+  args.leave_gradient = leave == Leave::gradient;
+  args.gradient_scale = total > 0 ? T(1) / static_cast<T>(total) : T(0);
   args.losses = work.losses.data();
   args.correct = work.correct.data();
   kernels<T>().softmax(args, member.share(rows.count));
@@ -98,15 +159,20 @@ void loss_pass(const Network<T>& network, const Data& data, const Rows& rows, Le
 }
 
 template <class T>
-void backward_pass(const Network<T>& network, std::int64_t samples, Workspace<T>& work,
+void backward_pass(const Network<T>& network, const Rows& rows, Workspace<T>& work,
                    const Member& member) {
+  const std::int64_t samples = rows.count;
   for (std::size_t l = network.layers.size() - 1; l > 0; --l) {
     const Layer<T>& layer = network.layers[l];
     const Share mine = share(samples, panel_count(layer.inputs), member);
     kernels<T>().backward(
         {work.gradient(l), layer.weights.data(), work.activations[l].data(), work.gradient(l - 1),
-         samples, layer.inputs, layer.outputs, network.activation},
+         samples, layer.inputs, layer.outputs, activation_of_product(network, l - 1, work)},
         mine.samples, mine.panels, work.scratch[static_cast<std::size_t>(member.rank())].data());
+    member.wait();
+    if (!work.between(l - 1)) continue;
+    kernels<T>().between_backward(between_layers(network, rows, l - 1, work),
+                                  member.share(panel_count(layer.inputs)));
     member.wait();
   }
 }
@@ -115,6 +181,15 @@ template <class T>
 void update_weights(const Update<T>& update, std::size_t, Range blocks, Workspace<T>&,
                     const Member&) {
   kernels<T>().update_weights(update, blocks);
+}
+
+double sum_of_weights(const Data& data, const Rows& rows) {
+  if (data.weights == nullptr) return static_cast<double>(rows.count);
+  double sum = 0;
+  for (std::int64_t n = 0; n < rows.count; ++n) {
+    sum += data.weights[rows.numbers != nullptr ? rows.numbers[n] : rows.first + n];
+  }
+  return sum;
 }
 
 template <class T>
@@ -141,18 +216,20 @@ int useful_threads(const Network<T>& network, std::int64_t samples, int threads)
       std::clamp<std::int64_t>(multiply_adds / worth_a_thread, 1, std::max(threads, 1)));
 }
 
-#define TWOLAYER_INSTANTIATE(T)                                                               \
-  template struct Workspace<T>;                                                               \
-  template Gather<T> gathering(const Network<T>&, const Data&, const Rows&, Workspace<T>&);   \
-  template void forward_pass(const Network<T>&, const Data&, const Rows&, Workspace<T>&,      \
-                             const Member&);                                                  \
-  template void loss_pass(const Network<T>&, const Data&, const Rows&, Leave, Workspace<T>&,  \
-                          const Member&);                                                     \
-  template void backward_pass(const Network<T>&, std::int64_t, Workspace<T>&, const Member&); \
-  template void update_weights(const Update<T>&, std::size_t, Range, Workspace<T>&,           \
-                               const Member&);                                                \
-  template double sum_of_losses(const Workspace<T>&, std::int64_t);                           \
-  template std::int64_t count_of_correct(const Workspace<T>&, std::int64_t);                  \
+#define TWOLAYER_INSTANTIATE(T)                                                                   \
+  template struct BatchNorm<T>;                                                                   \
+  template struct Workspace<T>;                                                                   \
+  template Between<T> between_layers(const Network<T>&, const Rows&, std::size_t, Workspace<T>&); \
+  template Gather<T> gathering(const Network<T>&, const Data&, const Rows&, Workspace<T>&);       \
+  template void forward_pass(const Network<T>&, const Data&, const Rows&, Workspace<T>&,          \
+                             const Member&);                                                      \
+  template void loss_pass(const Network<T>&, const Data&, const Rows&, Leave, Workspace<T>&,      \
+                          const Member&);                                                         \
+  template void backward_pass(const Network<T>&, const Rows&, Workspace<T>&, const Member&);      \
+  template void update_weights(const Update<T>&, std::size_t, Range, Workspace<T>&,               \
+                               const Member&);                                                    \
+  template double sum_of_losses(const Workspace<T>&, std::int64_t);                               \
+  template std::int64_t count_of_correct(const Workspace<T>&, std::int64_t);                      \
   template int useful_threads(const Network<T>&, std::int64_t, int);
 TWOLAYER_INSTANTIATE(float)
 TWOLAYER_INSTANTIATE(double)

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <vector>
 
 #include "network.hpp"
@@ -24,18 +26,35 @@ struct Progress {
   std::int64_t correct;  // samples classified rightly before their step's update
 };
 
+// Asked between the phases of long steps, on the calling thread: whether to stop.
+using Interrupted = std::function<bool()>;
+
+// In panels.
+template <class T>
+struct GradientsOfLayer {
+  Buffer<T> weights;
+  Buffer<T> bias;
+  Buffer<T> gamma;    // with batch normalisation
+  Buffer<T> squares;  // sums of the weights' squares, block by block
+};
+
 // Work: Workspace<T>, or the workspace of another way to compute the same passes.
 template <class T, class Work = Workspace<T>>
 class Trainer {
  public:
-  Trainer(const Network<T>& network, const OptimizerOptions& options, std::int64_t batch_size,
-          int threads);
+  Trainer(const Network<T>& network, const OptimizerOptions& options, const Techniques& techniques,
+          std::int64_t batch_size, int threads);
 
   // Trains on consecutive batches of `rows`, the last of which may be short; losses[i] is step i's
   // loss before its update, reg's part included. Stops at a loss that is not finite, before the
-  // update, so that the network stays as it was.
+  // update, so that the network stays as it was; likewise when interrupted, and then without
+  // counting the step. With batch normalisation the network itself follows at publish().
   Progress run(Network<T>& network, const Data& data, const Rows& rows, double learning_rate,
-               double* losses);
+               double* losses, const Interrupted& interrupted);
+
+  // Batch normalisation by the running statistics folded into the network's weights and biases;
+  // without it nothing is to be done.
+  void publish(Network<T>& network) const;
 
  private:
   struct State {  // of one layer, as the optimizer wants it
@@ -43,6 +62,8 @@ class Trainer {
     Buffer<T> weights2;
     Buffer<T> bias1;
     Buffer<T> bias2;
+    Buffer<T> gamma1;
+    Buffer<T> gamma2;
     Buffer<T> squares;
   };
 
@@ -51,8 +72,21 @@ class Trainer {
     double beta2 = 1;
   };
 
+  struct Flat {  // the parameters of one kind in one layer, with their gradient
+    FlatUpdate<T> update;
+    std::int64_t size;
+  };
+
   OptimizerStep<T> next_step(double learning_rate, Powers& powers) const;
   double penalty() const;  // reg's part of the loss, from the weights before the last update
+  std::vector<Flat> flat_updates(Network<T>& network);
+  void update_fused(Network<T>& network, const OptimizerStep<T>& step, const Rows& batch,
+                    const Gather<T>* next, const std::vector<Flat>& flat, const Member& member);
+  void update_clipped(Network<T>& network, const OptimizerStep<T>& step, const Rows& batch,
+                      const std::vector<Flat>& flat, const Member& member);
+  void apply(const std::vector<Flat>& flat, T scale, const OptimizerStep<T>& step,
+             const Member& member);
+  void count(Progress& progress, double loss, const Rows& batch, double* losses) const;
 
   OptimizerOptions options_;
   std::int64_t batch_size_;
@@ -60,22 +94,25 @@ class Trainer {
   std::vector<State> state_;
   Work work_;
   Powers powers_;
+  std::uint64_t steps_ = 0;
+  std::optional<Network<T>> unfolded_;     // what is trained, with batch normalisation
+  std::vector<GradientsOfLayer<T>> kept_;  // with clipping
+  Buffer<T> gradient_squares_;             // sums over chunks, with clipping
 };
 
-// Of a whole batch, without an update, in panels.
 template <class T>
 struct Gradients {
-  struct OfLayer {
-    Buffer<T> weights;
-    Buffer<T> bias;
-    Buffer<T> squares;  // sums of the weights' squares, block by block
-  };
   double loss;
-  std::vector<OfLayer> layers;
+  std::vector<GradientsOfLayer<T>> layers;
 };
 
+// Of a whole batch, without an update. gammas: of each hidden layer, with batch normalisation.
+// Empty when interrupted.
 template <class T>
-Gradients<T> loss_and_gradients(Network<T>& network, const Data& data, const Rows& rows, double reg,
-                                int threads);
+std::optional<Gradients<T>> loss_and_gradients(Network<T>& network, const Data& data,
+                                               const Rows& rows, double reg, int threads,
+                                               const Techniques& techniques,
+                                               const std::vector<std::vector<T>>& gammas,
+                                               const Interrupted& interrupted);
 
 }  // namespace twolayer

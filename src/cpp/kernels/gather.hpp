@@ -2,6 +2,7 @@
 // panels in one pass. The data set itself stays as it came.
 #pragma once
 
+#include "augment.hpp"
 #include "table.hpp"
 
 namespace {
@@ -60,6 +61,43 @@ class RowPrefetch {
   std::int64_t offset_ = 0;
 };
 
+// Columns first ... first + count - 1 of a changed image. A cutout leaves what normalisation turns
+// into zero, or for bytes what comes nearest to it.
+template <class T, class Element>
+void changed_part(const Gather<T>& g, const Change& change, const Element* from, std::int64_t first,
+                  std::int64_t count, Element* to) {
+  const auto blank = [&](std::int64_t column) {
+    const T shift = g.shift[column];
+    if constexpr (sizeof(Element) > 1) return static_cast<Element>(shift);
+    const T bounded = shift < 0 ? T(0) : shift > 255 ? T(255) : shift;
+    return static_cast<Element>(bounded + T(0.5));
+  };
+  changed(g.augmentation, change, from, first, count, blank, to);
+}
+
+// Where the columns of one panel can be read: in the row itself, or in `part`, if they are to be
+// changed or the row ends among them.
+template <class T, class Element>
+const Element* columns_of_panel(const Gather<T>& g, const Change& change, const Element* row,
+                                std::int64_t panel, Element (&part)[panel_width]) {
+  const std::int64_t first = panel * panel_width;
+  const std::int64_t rest = g.inputs - first;
+  const std::int64_t count = rest < panel_width ? rest : panel_width;
+  if (!g.augmented && count == panel_width) return row + first;
+  for (std::int64_t i = count; i < panel_width; ++i) part[i] = 0;
+  if (g.augmented) {
+    changed_part(g, change, row, first, count, part);
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) part[i] = row[first + i];
+  }
+  return part;
+}
+
+template <class T>
+Change change_of_sample(const Gather<T>& g, std::int64_t n) {
+  return g.augmented ? change_of(g.augmentation, n) : Change{};
+}
+
 template <class T, class Element>
 void gather_as(const Gather<T>& g, Range panels) {
   using S = Vec<T>;
@@ -67,17 +105,12 @@ void gather_as(const Gather<T>& g, Range panels) {
     const Element* from = reinterpret_cast<const Element*>(row_of(g, n));
     const Element* later =
         reinterpret_cast<const Element*>(row_of(g, n + 2 < g.samples ? n + 2 : n));
+    const Change change = change_of_sample(g, n);
     for (std::int64_t p = panels.begin; p < panels.end; ++p) {
       const std::int64_t column = p * panel_width;
-      const Element* source = from + column;
       __builtin_prefetch(later + column);
-      Element tail[panel_width];
-      if (column + panel_width > g.inputs) {  // never read beyond the end of a row
-        for (std::int64_t i = 0; i < panel_width; ++i) {
-          tail[i] = column + i < g.inputs ? source[i] : Element(0);
-        }
-        source = tail;
-      }
+      Element part[panel_width];
+      const Element* source = columns_of_panel(g, change, from, p, part);
       T* to = g.batch + p * g.samples * panel_width + n * panel_width;
       for (std::int64_t i = 0; i < panel_width; i += S::width) {
         const S centred = S::convert(source + i) - S::load(g.shift + column + i);

@@ -1,7 +1,9 @@
 // Softmax and cross-entropy in one stable pass over the logits:
 //     e_c = exp(z_c - max z),  s = sum e_c (ascending c),  a_c = e_c / s,
-//     loss = log s - (z_y - max z),  gradient_c = (a_c - [c = y]) / N.
-// The row's maximum is subtracted, so nothing overflows and the loss is exact for a_y near 0.
+//     loss = -sum q_c log a_c = log s - sum q_c (z_c - max z),  gradient_c = w (a_c - q_c) / sum w,
+// with the target q_c = [c = y], or smoothed, (1 - e) [c = y] + e / C (Szegedy et al. 2016), and
+// the samples' weights w. The row's maximum is subtracted, so nothing overflows and the loss is
+// exact for a_y near 0.
 //
 // Samples go through in groups, one a lane of a vector: no lane is idle for want of classes, and
 // the sum over classes keeps its order.
@@ -59,6 +61,7 @@ void softmax_of_group(const Softmax<T>& s, SampleGroup group) {
   alignas(64) T lane[S::width];
   std::int64_t labels[S::width];
   T label_logits[S::width];
+  T weights[S::width];
   const bool labelled = s.labels != nullptr;
 
   S largest = S::zero();
@@ -73,7 +76,9 @@ void softmax_of_group(const Softmax<T>& s, SampleGroup group) {
     predicted.store(lane);
     for (std::int64_t i = 0; i < group.count; ++i) {
       const std::int64_t n = group.first + i;
-      labels[i] = s.labels[s.rows != nullptr ? s.rows[n] : s.first_row + n];
+      const std::int64_t row = s.rows != nullptr ? s.rows[n] : s.first_row + n;
+      labels[i] = s.labels[row];
+      weights[i] = s.weights != nullptr ? static_cast<T>(s.weights[row]) : T(1);
       label_logits[i] = *logit(s, n, labels[i]);
       s.correct[n] = static_cast<std::int64_t>(lane[i]) == labels[i] ? 1 : 0;
     }
@@ -81,18 +86,25 @@ void softmax_of_group(const Softmax<T>& s, SampleGroup group) {
     for (std::int64_t i = 0; i < group.count; ++i) label_logits[i] -= lane[i];
   }
 
+  const bool smoothed = labelled && s.smoothing != 0;
   S sum = S::zero();
+  S sum_of_logits = S::zero();  // less the largest
   for_each_class<true>(s, group, [&](std::int64_t, S z) {
     const S e = exp(z - largest);
     sum = sum + e;
+    if (smoothed) sum_of_logits = sum_of_logits + (z - largest);
     return e;
   });
+  const T spread = s.smoothing / static_cast<T>(s.classes);
   if (labelled) {
     alignas(64) T logs[S::width];
     sum.store(lane);
     log_of_normals(lane, logs);  // a sum is at least 1, the largest one's exponential
+    sum_of_logits.store(lane);
     for (std::int64_t i = 0; i < group.count; ++i) {
-      s.losses[group.first + i] = logs[i] - label_logits[i];
+      T target = label_logits[i];
+      if (smoothed) target = (1 - s.smoothing) * target + spread * lane[i];
+      s.losses[group.first + i] = weights[i] * (logs[i] - target);
     }
   }
 
@@ -109,10 +121,14 @@ void softmax_of_group(const Softmax<T>& s, SampleGroup group) {
       }
       a.store(logit(s, n, c));
     }
-    if (s.gradient_scale == 0) continue;
-    *logit(s, n, labels[i]) -= 1;
+    if (!s.leave_gradient) continue;
+    *logit(s, n, labels[i]) -= 1 - s.smoothing;
+    if (smoothed) {  // not of the padding
+      for (std::int64_t c = 0; c < s.classes; ++c) *logit(s, n, c) -= spread;
+    }
+    const S scale = S::broadcast(weights[i] * s.gradient_scale);
     for (std::int64_t c = 0; c < s.classes; c += S::width) {
-      (S::load(logit(s, n, c)) * S::broadcast(s.gradient_scale)).store(logit(s, n, c));
+      (S::load(logit(s, n, c)) * scale).store(logit(s, n, c));
     }
   }
 }

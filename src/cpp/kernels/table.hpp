@@ -16,6 +16,19 @@ enum class Activation { identity, relu, tanh, logistic };
 enum class ElementType { uint8, float32, float64 };
 enum class OptimizerKind { store, sgd, momentum, nesterov, adam, adamw };
 
+// What happens to an image on its way into the batch: see augment.hpp. A row of the data is
+// `channels` planes of height x width.
+struct Augmentation {
+  enum class Flip { never, at_random, always };
+  std::int64_t channels;
+  std::int64_t height;
+  std::int64_t width;
+  Flip flip;            // left and right
+  std::int64_t shift;   // pixels at most, in each direction
+  std::int64_t cutout;  // side of the square that is blotted out; 0: none
+  std::uint64_t key;    // of the random numbers
+};
+
 // batch (N, D) = (x[rows] - shift) * inverse_scale, converted to T.
 template <class T>
 struct Gather {
@@ -29,6 +42,8 @@ struct Gather {
   const T* shift;          // padded(D), zero beyond D
   const T* inverse_scale;  // padded(D), zero beyond D
   T* batch;
+  bool augmented;  // with what follows
+  Augmentation augmentation;
 };
 
 // output (N, H) = activation(input (N, D) weights (D, H) + bias (H)).
@@ -53,10 +68,39 @@ struct Softmax {
   std::int64_t first_row;
   std::int64_t samples;
   std::int64_t classes;
-  T gradient_scale;       // 1 / N: leave (a - [c = y]) / N; 0: leave a
+  const double* weights;  // of all of x, or null: every sample weighs 1
+  T smoothing;            // share of the label that is spread evenly over the classes
+  bool leave_gradient;    // instead of a
+  T gradient_scale;       // 1 / sum of the samples' weights
   T* probabilities;       // (N, C) row-major, a copy of a, or null
-  T* losses;              // N, with labels
+  T* losses;              // N, with labels; weighted
   std::uint8_t* correct;  // N, with labels: 1 where the largest logit is the label's
+};
+
+// Added to the variance before the root, and the running statistics' share of a new batch: as
+// PyTorch's BatchNorm1d has them by default.
+inline constexpr double batch_norm_epsilon = 1e-5;
+inline constexpr double batch_norm_momentum = 0.1;
+
+// Between a hidden layer's product and the next layer: batch normalisation, activation, dropout;
+// see between.hpp.
+template <class T>
+struct Between {
+  T* values;    // (N, H): forward turns pre-activations into what the next layer reads
+  T* gradient;  // (N, H): backward turns that of the values into that of the pre-activations
+  std::int64_t samples;
+  std::int64_t outputs;
+  Activation activation;
+  std::uint64_t key;  // of the dropout's random numbers
+  std::int64_t kept;  // of 65536 values; all: no dropout
+  const T* gamma;     // padded(H), as all below; null: no batch normalisation
+  const T* beta;
+  T* normalized;  // (N, H)
+  T* inverse_deviation;
+  T* running_mean;  // null: leave the running statistics alone
+  T* running_variance;
+  T* dgamma;
+  T* dbeta;
 };
 
 // dinput (N, D) = (doutput (N, H) weightsᵀ (H, D)) * activation'(z), z the input's pre-activation.
@@ -110,6 +154,20 @@ struct Update {
   Range next_panels;      // those of its columns that the calling thread will gather
 };
 
+// Parameters whose gradient exists in memory, `scale` times it handed to the optimizer.
+template <class T>
+struct FlatUpdate {
+  T* parameters;
+  T* state1;  // as in Update
+  T* state2;
+  const T* gradient;
+  T scale;
+  OptimizerStep<T> step;
+};
+
+// Squares are summed by chunks of this many neighbours.
+inline constexpr std::int64_t chunk = panel_width * panel_width;
+
 // Weights are updated in blocks of this many rows; a thread owns whole blocks.
 inline constexpr std::int64_t block_rows = panel_width;
 constexpr std::int64_t block_count(std::int64_t rows) { return panel_count(rows); }
@@ -123,6 +181,11 @@ struct Kernels {
   void (*backward)(const Backward<T>&, Range samples, Range panels, T* scratch);
   void (*update_weights)(const Update<T>&, Range blocks);
   void (*update_bias)(const Update<T>&, Range panels);
+  void (*between_forward)(const Between<T>&, Range panels);
+  void (*between_backward)(const Between<T>&, Range panels);
+  void (*update_flat)(const FlatUpdate<T>&, Range elements);  // cut at multiples of panel_width
+  // sums[i] of the squares of chunk i of `count` values, a multiple of panel_width
+  void (*sum_squares)(const T* values, std::int64_t count, Range chunks, T* sums);
   // `iterations` of independent multiply-adds in registers; returns how many floating-point
   // operations that was. What is written to `kept` only keeps the compiler from removing them.
   double (*multiply_add_peak)(std::int64_t iterations, T* kept);

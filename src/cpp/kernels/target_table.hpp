@@ -2,6 +2,8 @@
 #pragma once
 
 #include "backward.hpp"
+#include "between.hpp"
+#include "flat.hpp"
 #include "forward.hpp"
 #include "gather.hpp"
 #include "probe.hpp"
@@ -13,7 +15,8 @@ namespace {
 template <class T>
 constexpr twolayer::Kernels<T> kernels_of_this_target() {
   return {gather<T>,         forward<T>,     softmax<T>,          backward<T>,
-          update_weights<T>, update_bias<T>, multiply_add_peak<T>};
+          update_weights<T>, update_bias<T>, between_forward<T>,  between_backward<T>,
+          update_flat<T>,    sum_squares<T>, multiply_add_peak<T>};
 }
 
 }  // namespace

@@ -137,7 +137,9 @@ void update_weights(const Update<T>& u, Range blocks) {
 template <class T>
 void update_bias(const Update<T>& u, Range panels) {
   using S = Vec<T>;
-  for (std::int64_t c = panels.begin * panel_width; c < panels.end * panel_width; c += S::width) {
+  const std::int64_t last = panels.end * panel_width;
+  const std::int64_t end = u.outputs < last ? u.outputs : last;  // beyond, doutput holds anything
+  for (std::int64_t c = panels.begin * panel_width; c < end; c += S::width) {
     const T* from = u.doutput + c / panel_width * u.samples * panel_width + c % panel_width;
     S g = S::zero();
     for (std::int64_t n = 0; n < u.samples; ++n) g = g + S::load(from + n * panel_width);

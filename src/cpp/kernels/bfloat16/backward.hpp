@@ -52,7 +52,9 @@ inline void backward(const Bfloat16Backward& b, Range samples, Range panels, flo
       with_activation(b.layer.activation, [&]<Activation kind>() {
         finish_backward<float, kind>(gradient, b.layer.input + at, rows, columns);
       });
-      round_rows_of_panel(gradient, b.layer.samples, p, row, rows, columns, b.rounded);
+      if (b.rounded.plain != nullptr) {
+        round_rows_of_panel(gradient, b.layer.samples, p, row, rows, columns, b.rounded);
+      }
     }
   }
 }

@@ -22,20 +22,14 @@ void gather_pairs_as(const Bfloat16Gather& b, Range panels) {
     const Element* lower = two ? row_at(n + 1) : upper;
     const Element* later[2] = {row_at(n + 2 < g.samples ? n + 2 : n),
                                row_at(n + 3 < g.samples ? n + 3 : n)};
+    const Change changes[2] = {change_of_sample(g, n), change_of_sample(g, n + 1)};
     for (std::int64_t p = panels.begin; p < panels.end; ++p) {
       const std::int64_t column = p * panel_width;
-      const Element* sources[2] = {upper + column, lower + column};
       __builtin_prefetch(later[0] + column);
       __builtin_prefetch(later[1] + column);
-      Element tails[2][panel_width];
-      if (column + panel_width > g.inputs) {  // never read beyond the end of a row
-        for (int s = 0; s < 2; ++s) {
-          for (std::int64_t i = 0; i < panel_width; ++i) {
-            tails[s][i] = column + i < g.inputs ? sources[s][i] : Element(0);
-          }
-          sources[s] = tails[s];
-        }
-      }
+      Element parts[2][panel_width];
+      const Element* sources[2] = {columns_of_panel(g, changes[0], upper, p, parts[0]),
+                                   columns_of_panel(g, changes[1], lower, p, parts[1])};
       Pair* plain = b.to.plain + (p * g.samples + n) * plain_width;
       Pair* paired = b.to.paired + (p * pairs + n / 2) * panel_width;
       for (std::int64_t i = 0; i < panel_width; i += S::width) {

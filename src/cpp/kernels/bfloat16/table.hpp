@@ -79,7 +79,7 @@ struct Bfloat16Round {
 struct Bfloat16Backward {
   Backward<float> layer;  // `doutput` is not used
   const Pair* doutput;    // plain
-  TwoWays rounded;
+  TwoWays rounded;        // or nulls
 };
 
 // As Update<float>, whose `input` and `doutput` are not used; the rounded weights follow.

@@ -1,0 +1,161 @@
+"""Techniques of training beside the optimizer: their arguments, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from twolayer_ext import checks
+from twolayer_ext.checks import Array
+from twolayer_ext.engine import AugmentOptions
+
+_MOST_DROPPED = 0.999
+_MOST_PIXELS = 4096  # a side: positions are drawn with 12 bits
+
+
+def image_shape(name: str, value: object, features: int | None) -> tuple[int, int, int]:
+    """Return (channels, height, width), whose product must be `features`."""
+    shape = checks.sizes(name, value, minimum_length=3)
+    if len(shape) != 3:
+        raise ValueError(f"{name}: {shape}; must be (channels, height, width)")
+    channels, height, width = shape
+    if max(height, width) > _MOST_PIXELS:
+        raise ValueError(f"{name}: {shape}; must have at most {_MOST_PIXELS} pixels a side")
+    if features is not None and channels * height * width != features:
+        raise ValueError(
+            f"{name}: {shape} makes {channels * height * width} values; must make the {features} "
+            "features of a row"
+        )
+    return channels, height, width
+
+
+@dataclass(frozen=True)
+class Augment:
+    """How images are changed at random on their way into a batch; the data set stays as it is.
+
+    Parameters
+    ----------
+    image_shape : (int, int, int)
+        (channels, height, width): a row of x holds the channels one after the other, each row by
+        row, as CIFAR-10's do.
+    flip : bool, default True
+        Mirror every other image, on average, left to right.
+    shift : int, default 0
+        Move each by up to so many pixels up or down and left or right; the gap is filled by
+        reflection at the edge. Less than height and width.
+    cutout : int, default 0
+        Side of a square, its centre anywhere in the image, that is replaced by the network's
+        input shift, as if by the mean image (DeVries and Taylor 2017). At most the larger side.
+
+    Raises
+    ------
+    ValueError, TypeError
+        An argument that is none of these; the message names it.
+    """
+
+    image_shape: tuple[int, int, int]
+    flip: bool = True
+    shift: int = 0
+    cutout: int = 0
+
+    def __post_init__(self) -> None:
+        _, height, width = image_shape("image_shape", self.image_shape, None)
+        checks.flag("flip", self.flip)
+        for name, value, limit in (
+            ("shift", self.shift, min(height, width) - 1),
+            ("cutout", self.cutout, max(height, width)),
+        ):
+            if checks.integer(name, value, minimum=0) > limit:
+                raise ValueError(f"{name}: {value}; must be at most {limit} for these images")
+
+    def options(self, features: int) -> AugmentOptions:
+        """Return what an engine takes; the images must have `features` values."""
+        shape = image_shape("augment: image_shape", self.image_shape, features)
+        return shape, bool(self.flip), int(self.shift), int(self.cutout)
+
+
+def augment_options(value: object, features: int) -> AugmentOptions | None:
+    """Return what an engine takes for train's `augment`."""
+    if value is None:
+        return None
+    if not isinstance(value, Augment):
+        raise TypeError(
+            f"augment: {value!r}; must be an Augment, such as Augment((3, 32, 32), shift=4)"
+        )
+    return value.options(features)
+
+
+def dropout_shares(value: object, hidden_layers: int) -> tuple[float, ...]:
+    """Return one share for each hidden layer, or none where nothing is dropped."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
+        shares = (checks.number("dropout", value, minimum=0, below=1),) * hidden_layers
+    else:
+        if len(value) != hidden_layers:
+            raise ValueError(
+                f"dropout: {len(value)} shares; must be a number, or one for each of the "
+                f"{hidden_layers} hidden layers"
+            )
+        shares = tuple(
+            checks.number(f"dropout[{i}]", share, minimum=0, below=1)
+            for i, share in enumerate(value)
+        )
+    for share in shares:
+        if share > _MOST_DROPPED:
+            raise ValueError(f"dropout: {share}; must be at most {_MOST_DROPPED}")
+    return shares if any(shares) else ()
+
+
+def sample_weights(
+    sample_weight: ArrayLike | None,
+    class_weight: object,
+    y: NDArray[np.int64],
+    classes: int,
+) -> NDArray[np.float64] | None:
+    """Return the weight of each sample, its own times its class's; None where all are 1."""
+    if sample_weight is None and class_weight is None:
+        return None
+    weights = np.ones(len(y))
+    if sample_weight is not None:
+        given = np.asarray(sample_weight)
+        if given.dtype.kind not in "iufb":
+            raise TypeError(f"sample_weight: type {given.dtype}; must be real numbers")
+        if given.shape != y.shape:
+            raise ValueError(f"sample_weight: shape {given.shape}; must be {y.shape}, one a row")
+        weights *= given
+    if class_weight is not None:
+        weights *= _class_weights(class_weight, y, classes)[y]
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"sample_weight: {weights[row]} in row {row}; must be finite and at least 0"
+        )
+    if not weights.any():
+        raise ValueError("sample_weight: all are 0; must be above 0 somewhere")
+    return weights
+
+
+def _class_weights(value: object, y: NDArray[np.int64], classes: int) -> Array:
+    if isinstance(value, str):
+        checks.choice("class_weight", value, ("balanced",))
+        counts = np.bincount(y, minlength=classes)
+        return len(y) / (classes * np.maximum(counts, 1))
+    weights = np.ones(classes)
+    if isinstance(value, Mapping):
+        for label, weight in value.items():
+            if checks.integer("class_weight: a class", label, minimum=0) >= classes:
+                raise ValueError(f"class_weight: class {label}; must be below {classes}")
+            weights[label] = checks.number(f"class_weight[{label}]", weight, minimum=0)
+        return weights
+    if isinstance(value, bytes) or not isinstance(value, (Sequence, np.ndarray)):
+        raise TypeError(
+            f"class_weight: {value!r}; must be 'balanced', a number for each class, or a dict"
+        )
+    if len(value) != classes:
+        raise ValueError(f"class_weight: {len(value)} numbers; must be {classes}, one a class")
+    for label, weight in enumerate(value):
+        weights[label] = checks.number(f"class_weight[{label}]", weight, minimum=0)
+    return weights

@@ -1,0 +1,73 @@
+// Images changed at random on their way into the batch: mirrored, shifted with reflection at the
+// edges, blotted out in part (cutout, DeVries and Taylor 2017). The data set stays as it is, and
+// nothing but the columns asked for is computed.
+#pragma once
+
+#include "random.hpp"
+#include "table.hpp"
+
+namespace {
+
+using twolayer::Augmentation;
+
+// What happens to one image.
+struct Change {
+  bool flip;
+  std::int64_t down;  // the pixel shown at (y, x) is the one at (y + down, x + right)
+  std::int64_t right;
+  std::int64_t top;  // of the cutout, which is empty without one
+  std::int64_t bottom;
+  std::int64_t left;
+  std::int64_t end;
+};
+
+inline Change change_of(const Augmentation& a, std::int64_t sample) {
+  const std::uint64_t bits = twolayer::random_bits(a.key, static_cast<std::uint64_t>(sample));
+  // A number in [0, count) from 12 of the bits.
+  const auto draw = [&](int from, std::int64_t count) {
+    return static_cast<std::int64_t>(bits >> from & 0xfff) * count >> 12;
+  };
+  Change change;
+  change.flip = a.flip == Augmentation::Flip::always ||
+                (a.flip == Augmentation::Flip::at_random && (bits & 1) != 0);
+  change.down = draw(4, 2 * a.shift + 1) - a.shift;
+  change.right = draw(16, 2 * a.shift + 1) - a.shift;
+  change.top = draw(28, a.height) - a.cutout / 2;
+  change.bottom = change.top + a.cutout;
+  change.left = draw(40, a.width) - a.cutout / 2;
+  change.end = change.left + a.cutout;
+  return change;
+}
+
+// Mirrored at the first and the last pixel, which are not repeated.
+inline std::int64_t reflected(std::int64_t i, std::int64_t size) {
+  if (i < 0) return -i;
+  return i < size ? i : 2 * (size - 1) - i;
+}
+
+// Columns first ... first + count - 1 of a changed image; `blank` gives what a cutout leaves there.
+template <class Element, class Blank>
+void changed(const Augmentation& a, const Change& change, const Element* image, std::int64_t first,
+             std::int64_t count, const Blank& blank, Element* to) {
+  std::int64_t done = 0;
+  while (done < count) {  // row by row of the image
+    const std::int64_t row = (first + done) / a.width;
+    const std::int64_t x0 = (first + done) % a.width;
+    const std::int64_t y = row % a.height;
+    const std::int64_t rest = a.width - x0;
+    const std::int64_t length = rest < count - done ? rest : count - done;
+    const Element* source = image + (row - y + reflected(y + change.down, a.height)) * a.width;
+    for (std::int64_t i = 0; i < length; ++i) {
+      const std::int64_t x = reflected(x0 + i + change.right, a.width);
+      to[done + i] = source[change.flip ? a.width - 1 - x : x];
+    }
+    if (change.top <= y && y < change.bottom) {
+      const std::int64_t begin = change.left > x0 ? change.left - x0 : 0;
+      const std::int64_t end = change.end - x0 < length ? change.end - x0 : length;
+      for (std::int64_t i = begin; i < end; ++i) to[done + i] = blank(first + done + i);
+    }
+    done += length;
+  }
+}
+
+}  // namespace

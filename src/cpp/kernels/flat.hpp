@@ -1,0 +1,48 @@
+// Parameters whose gradient exists in memory, as flat arrays: those of batch normalisation, and all
+// of them where gradients are clipped by their norm.
+#pragma once
+
+#include "optimizer.hpp"
+#include "update.hpp"
+
+namespace {
+
+using twolayer::FlatUpdate;
+
+template <class T>
+void update_flat(const FlatUpdate<T>& u, Range elements) {
+  using S = Vec<T>;
+  const S scale = S::broadcast(u.scale);
+  with_optimizer(u.step.kind, [&]<OptimizerKind kind>() {
+    for (std::int64_t i = elements.begin; i < elements.end; i += S::width) {
+      const S g = S::load(u.gradient + i) * scale;
+      if constexpr (kind == OptimizerKind::store) {
+        g.store(u.state1 + i);
+      } else {
+        stepped<kind>(u.step, g, S::load(u.parameters + i), u.state1 + i, u.state2 + i)
+            .store(u.parameters + i);
+      }
+    }
+  });
+}
+
+template <class T>
+void sum_squares(const T* values, std::int64_t count, Range chunks, T* sums) {
+  using S = Vec<T>;
+  for (std::int64_t chunk = chunks.begin; chunk < chunks.end; ++chunk) {
+    const std::int64_t begin = chunk * twolayer::chunk;
+    const std::int64_t end = begin + twolayer::chunk < count ? begin + twolayer::chunk : count;
+    alignas(64) T lanes[panel_width];
+    for (std::int64_t c = 0; c < panel_width; c += S::width) {
+      S sum = S::zero();
+      for (std::int64_t i = begin + c; i < end; i += panel_width) {
+        const S value = S::load(values + i);
+        sum = fma(value, value, sum);
+      }
+      sum.store(lanes + c);
+    }
+    sums[chunk] = sum_of_lanes(lanes);
+  }
+}
+
+}  // namespace
