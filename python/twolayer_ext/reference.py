@@ -20,8 +20,11 @@ from twolayer_ext import training
 from twolayer_ext.bfloat16 import Bfloat16Operands, Operands
 from twolayer_ext.checks import Array, Parameters
 from twolayer_ext.engine import Engine, Rows
+from twolayer_ext.gradients import GradientReport, check_gradients
 from twolayer_ext.network import NetworkBase
 from twolayer_ext.training import DefaultText, TrainOptions, TrainResult
+
+__all__ = ["GradientReport", "Network", "TrainResult", "check_gradients", "load", "train"]
 
 
 def activate(name: str, z: Array) -> Array:

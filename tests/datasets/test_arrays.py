@@ -63,7 +63,7 @@ def test_images_of_any_type_and_order(tmp_path, kind, dtype, order):
 
 def is_mapped(array):
     while array is not None and not isinstance(array, np.memmap):
-        array = array.base
+        array = getattr(array, "base", None)
     return array is not None
 
 
@@ -158,6 +158,10 @@ def npy(header, version=b"\1\0"):
         npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (10**9, 6)}"),
         npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, 6)}"),
         npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (%s)}" % (b"1," * 70)) + bytes(4),
+        npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 9223372036854775808)}"),
+        npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775808, 0)}"),
+        npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4294967296, 4294967296)}"),
+        npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (1%s, 1%s)}" % ((b"0" * 4000,) * 2)),
         npy(b"{'descr': '<U0', 'fortran_order': False, 'shape': (99999999, 9)}"),
         npy(b"{'descr': '|V9', 'fortran_order': False, 'shape': (7,)}") + bytes(63),
         npy(b"{'descr': '|O', 'fortran_order': False, 'shape': (7, 1)}") + bytes(56),
@@ -233,6 +237,25 @@ def test_refuses_other_compression(tmp_path, method):
         archive.writestr("x.npy", content.getvalue())
     with pytest.raises(FileFormatError, match="compressed in a way NumPy does not use"):
         load_arrays(path)
+
+
+def test_sizes_that_the_directory_invents_take_no_memory(tmp_path):
+    """Both sizes of an entry, and the header within it, agree on far more than the file has."""
+    path = tmp_path / "data.npz"
+    header = npy(b"{'descr': '<f8', 'fortran_order': False, 'shape': (16777216, 16)}")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", header + bytes(2 << 20))
+        archive.writestr("y.npy", header)
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\1\2")
+    content[entry + 20 : entry + 28] = struct.pack("<II", 2**31, len(header) + 2**31)
+    path.write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(FileFormatError, match=r"data\.npz"):
+        load_arrays(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 16 << 20
 
 
 def test_refuses_size_that_cannot_be(tmp_path):
