@@ -224,11 +224,6 @@ def test_what_is_no_array_is_refused(value):
             check(value)
 
 
-def test_rows_too_large_for_a_float_are_refused():
-    with pytest.raises(ValueError, match="^x: int too large"):
-        rows([[1.0, 10**400]])
-
-
 @pytest.mark.parametrize("value", [True, 1.0, "1", None, np.float64(2), np.array([7, 8])])
 def test_integer_refuses_other_types(value):
     with pytest.raises(TypeError, match=r"^n: "):
@@ -250,10 +245,10 @@ def test_number_refuses_values_out_of_bounds(value):
 @pytest.mark.parametrize("digits", [400, 5000])
 def test_numbers_of_many_digits_are_refused_in_a_line(digits):
     for value in (10**digits, -(10**digits)):
-        with pytest.raises(ValueError, match="^n: .*must be finite") as caught:
+        with pytest.raises(ValueError, match=r"^n: .*must be finite") as caught:
             checks.number("n", value)
         assert len(str(caught.value)) < 300
-        with pytest.raises(ValueError, match="^n: .*must be at (least 0|most 9)") as caught:
+        with pytest.raises(ValueError, match=r"^n: .*must be at (least 0|most 9)") as caught:
             checks.integer("n", value, minimum=0, maximum=9)
         assert len(str(caught.value)) < 300
 
@@ -261,7 +256,7 @@ def test_numbers_of_many_digits_are_refused_in_a_line(digits):
 def test_networks_beyond_any_memory():
     assert checks.layer_sizes((2**30, 2**29, 2)) == (2**30, 2**29, 2)
     for sizes in ((2**30, 2**30, 2), (10**30, 2), (2, 2**60, 2)):
-        with pytest.raises(ValueError, match="^layer_sizes: .*memory has addresses"):
+        with pytest.raises(ValueError, match=r"^layer_sizes: .*memory has addresses"):
             checks.layer_sizes(sizes)
 
 

@@ -18,7 +18,9 @@ def result(blobs):
     return tl.train(*blobs, hidden_sizes=(3,), epochs=2, progress=False)
 
 
-@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))])
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))]
+)
 def test_errors_can_be_copied(duplicate, result, same_bits):
     errors = [
         tl.DivergenceError("the loss became nan", result),
@@ -34,7 +36,7 @@ def test_errors_can_be_copied(duplicate, result, same_bits):
         assert str(back) == str(error)
         assert back.__notes__ == ["seen in a test"]
         if hasattr(error, "result"):
-            assert back.result.history == result.history
+            assert back.result.history["step_loss"] == result.history["step_loss"]
             assert same_bits(back.result.network, result.network)
         if isinstance(error, tl.MissingExtraError):
             assert back.extra == "plot"

@@ -38,13 +38,17 @@ _MOST_THREADS = 4096
 _LONGEST_SHOWN = 200
 
 
+def clipped(text: str) -> str:
+    """Return `text` as far as a message shows it: not pages of it."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
 def shown(value: object) -> str:
-    """Return `value` as a message shows it: not pages of it."""
+    """Return `value` as a message shows it."""
     try:
-        text = str(value) if isinstance(value, (int, float, np.number)) else repr(value)
+        return clipped(str(value) if isinstance(value, (int, float, np.number)) else repr(value))
     except ValueError:  # Python writes no integers of more than 4300 digits
         return "an integer of thousands of digits"
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 def integer(name: str, value: object, *, minimum: int, maximum: int | None = None) -> int:
@@ -141,7 +145,9 @@ def compute_dtype_name(compute_dtype: object, dtype: str) -> str:
 
 def sizes(name: str, value: object, *, minimum_length: int) -> tuple[int, ...]:
     """Return a sequence of positive integers as a tuple."""
-    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
+    if isinstance(value, np.ndarray) and value.ndim > 0:
+        value = value.tolist()
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         raise TypeError(f"{name}: {shown(value)}; must be a sequence of integers, such as (512,)")
     result = tuple(integer(f"{name}[{i}]", size, minimum=1) for i, size in enumerate(value))
     if len(result) < minimum_length:
@@ -275,7 +281,7 @@ def as_array(value: ArrayLike, name: str) -> Array:
         raise TypeError(f"{name}: a masked array; fill the masked values first")
     try:
         array = np.asarray(value)
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise ValueError(f"{name}: {error}; must be an array of numbers") from None
     if array.ndim == 0 and array.dtype.kind not in "buifc":
         raise TypeError(f"{name}: {type(value).__name__}; must be an array of numbers")

@@ -140,7 +140,7 @@ class NetworkBase:
             Not real numbers, or no sequence of pairs.
         """
         layers = len(self._layer_sizes) - 1
-        if not isinstance(parameters, (Sequence, np.ndarray)):
+        if not isinstance(parameters, Sequence):
             raise TypeError(
                 f"parameters: {type(parameters).__name__}; must be a sequence of pairs (W, b)"
             )
@@ -148,7 +148,7 @@ class NetworkBase:
             raise ValueError(f"parameters: {len(parameters)} pairs (W, b); must be {layers}")
         ready = []
         for i, pair in enumerate(parameters):
-            if not isinstance(pair, (Sequence, np.ndarray)):
+            if not isinstance(pair, Sequence):
                 raise TypeError(f"parameters[{i}]: {type(pair).__name__}; must be a pair (W, b)")
             if len(pair) != 2:
                 raise ValueError(f"parameters[{i}]: {len(pair)} arrays; must be a pair (W, b)")

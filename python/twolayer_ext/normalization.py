@@ -97,7 +97,7 @@ def _vector(part: str, value: object, features: int) -> Vector:
             raise TypeError
         with np.errstate(over="ignore"):  # the check of values that follows says it better
             vector = array.astype(np.float64)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError):
         raise TypeError(
             f"normalize: its {part} is {checks.shown(value)}; must be a number or a vector"
         ) from None

@@ -134,7 +134,10 @@ def read(path: str | os.PathLike[str]) -> NetworkState:
         try:
             return _state(_Entries(archive, size=file_size(file)))
         except FileFormatError as error:
-            raise FileFormatError(f"{path}: not a network this version can read: {error}") from None
+            reason = checks.clipped(str(error))
+            raise FileFormatError(
+                f"{path}: not a network this version can read: {reason}"
+            ) from None
 
 
 class _Entries:

@@ -161,7 +161,9 @@ def npy(header, version=b"\1\0"):
         npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 9223372036854775808)}"),
         npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775808, 0)}"),
         npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4294967296, 4294967296)}"),
-        npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (1%s, 1%s)}" % ((b"0" * 4000,) * 2)),
+        npy(
+            b"{'descr': '<f4', 'fortran_order': False, 'shape': (1%s, 1%s)}" % ((b"0" * 4000,) * 2)
+        ),
         npy(b"{'descr': '<U0', 'fortran_order': False, 'shape': (99999999, 9)}"),
         npy(b"{'descr': '|V9', 'fortran_order': False, 'shape': (7,)}") + bytes(63),
         npy(b"{'descr': '|O', 'fortran_order': False, 'shape': (7, 1)}") + bytes(56),

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
+from twolayer_ext.checks import clipped
 from twolayer_ext.errors import FileFormatError
 
 # What the gzip module raises on data that is cut short or damaged.
@@ -80,7 +81,7 @@ def zip_errors(source: str) -> Iterator[None]:
             raise
         raise FileFormatError(f"{source}: names a place before its own beginning") from error
     except _ZIP_ERRORS as error:
-        raise FileFormatError(f"{source}: {error}") from error
+        raise FileFormatError(f"{source}: {clipped(str(error))}") from error
 
 
 def check_shape(shape: tuple[int, ...], itemsize: int, source: str) -> None:

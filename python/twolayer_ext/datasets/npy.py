@@ -19,6 +19,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from twolayer_ext.checks import clipped
 from twolayer_ext.datasets.files import (
     check_shape,
     file_size,
@@ -159,7 +160,7 @@ def _read_header(stream: IO[bytes] | io.FileIO, size: int, source: str) -> _Head
             else:
                 raise FileFormatError(f"{source}: .npy version {version}; 1.0 or 2.0 is needed")
     except _HEADER_ERRORS as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = clipped((str(error).splitlines() or [type(error).__name__])[0])
         raise FileFormatError(f"{source}: has no readable .npy header: {reason}") from error
     if dtype.kind not in _KINDS or dtype.itemsize == 0:
         raise FileFormatError(f"{source}: holds values of type {dtype}; numbers are needed")
