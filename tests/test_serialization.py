@@ -211,6 +211,7 @@ def test_random_damage(small, same_bits):
     ("change", "message"),
     [
         ({"format": np.array("else")}, "its format is 'else'"),
+        ({"format": np.array([2**31], "u4").view("U1")[0:1].reshape(())}, "format: .*not Unicode"),
         ({"format": np.array(1)}, "format has the type int64"),
         ({"format": None}, "format is missing"),
         ({"layer_sizes": np.array([2, 10**12, 2])}, "unknown|shape|missing"),

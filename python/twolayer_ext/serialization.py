@@ -27,7 +27,13 @@ from numpy.typing import NDArray
 
 from twolayer_ext import checks, normalization
 from twolayer_ext.checks import Array, Parameters
-from twolayer_ext.datasets.files import check_shape, file_size, open_regular, zip_errors
+from twolayer_ext.datasets.files import (
+    check_shape,
+    check_text,
+    file_size,
+    open_regular,
+    zip_errors,
+)
 from twolayer_ext.errors import FileFormatError
 
 FORMAT = "twolayer-ext network 1"
@@ -176,6 +182,8 @@ class _Entries:
         if len(data) - start != math.prod(found) * dtype.itemsize:
             raise FileFormatError(f"{name} has another size than its header says")
         array = np.frombuffer(data, dtype, offset=start)
+        if dtype.kind == "U":
+            check_text(array, name)
         return array.reshape(found, order="F" if header["fortran"] == b"True" else "C")
 
 

@@ -107,6 +107,13 @@ def test_missing(tmp_path):
         load_arrays(tmp_path / "data" / "x.npy")
 
 
+def codes(last):
+    """Return an array of text that ends with the character of that number."""
+    names = NAMES.copy()
+    names.view(np.uint32)[-1] = last
+    return names
+
+
 @every_kind
 @pytest.mark.parametrize(
     ("arrays", "message"),
@@ -127,6 +134,8 @@ def test_missing(tmp_path):
         ({"x": X, "y": Y.astype(np.uint64) + np.uint64(2**63)}, "label of 9223372036854775811"),
         ({"x": X, "y": Y.astype(np.int64) + 2**60}, "labels count classes from 0"),
         ({"x": X, "y": Y, "class_names": NAMES[:3]}, "label 3 in row 6"),
+        ({"x": X, "y": Y, "class_names": codes(0x110000)}, "class_names.npy: .* not Unicode"),
+        ({"x": X, "y": Y, "class_names": codes(0xDCFF).astype(">U4")}, "text that is not Unicode"),
         ({"x": X, "y": Y, "class_names": np.arange(4)}, "class_names is int64"),
         ({"x": X, "y": Y, "class_names": NAMES[None]}, "class_names is <U4 of shape"),
     ],

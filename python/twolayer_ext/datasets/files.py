@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from twolayer_ext.checks import clipped
+from twolayer_ext.checks import Array, clipped
 from twolayer_ext.errors import FileFormatError
 
 # What the gzip module raises on data that is cut short or damaged.
@@ -91,6 +91,16 @@ def check_shape(shape: tuple[int, ...], itemsize: int, source: str) -> None:
     """
     if itemsize * math.prod(max(1, length) for length in shape) > sys.maxsize:
         raise FileFormatError(f"{source}: announces an array larger than any memory")
+
+
+def check_text(values: Array, source: str) -> None:
+    """Raise FileFormatError if an array of text holds numbers that are no characters.
+
+    Python makes no string of those beyond Unicode, and none that can be printed of surrogates.
+    """
+    codes = values.reshape(-1).view(f"{values.dtype.str[0]}u4")
+    if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes <= 0xDFFF))).any():
+        raise FileFormatError(f"{source}: holds text that is not Unicode")
 
 
 def fill(stream: BinaryIO | io.FileIO | IO[bytes], target: memoryview) -> int:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from twolayer_ext.checks import clipped
 from twolayer_ext.datasets.files import (
     check_shape,
+    check_text,
     file_size,
     open_regular,
     read_growing,
@@ -143,6 +144,8 @@ def _read_values(stream: IO[bytes] | io.FileIO, header: _Header, source: str) ->
     if len(content) != header.nbytes:
         raise FileFormatError(f"{source}: its values do not end where they should; damaged")
     values = np.frombuffer(content, header.dtype)
+    if header.dtype.kind == "U":
+        check_text(values, source)
     return values.reshape(header.shape, order="F" if header.fortran_order else "C")
 
 
