@@ -167,7 +167,7 @@ def layer_sizes(value: object) -> tuple[int, ...]:
 def addressable(name: str, value: object, layer_sizes: tuple[int, ...]) -> None:
     """Raise ValueError if a network of `layer_sizes`, as `value` asks for, fits no memory at all.
 
-    What fits an address but not the machine is NumPy's MemoryError, before anything is allocated.
+    A layer that has addresses, but is too large for the machine, is left to NumPy's MemoryError.
     """
     parameters = sum((a + 1) * b for a, b in pairwise(layer_sizes))
     if 8 * parameters > sys.maxsize:  # weights are drawn in float64
