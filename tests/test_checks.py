@@ -187,7 +187,8 @@ def test_labels_may_be_bool_read_only_or_strided():
         (np.array([0, 2**64 - 1, 0, 0], np.uint64), "y: 18446744073709551615 in row 1"),
         ([0, 1, 2], "y: 3 labels; must be one for each of the 4 rows"),
         (np.eye(4, 3, dtype=int), r"y: shape \(4, 3\).*argmax"),
-        (np.zeros((4, 1), int), r"y: shape \(4, 1\); .*vector"),
+        (np.zeros((4, 1), int), r"y: shape \(4, 1\); .*y\.ravel\(\)"),
+        (np.zeros((4, 1, 1), int), r"y: shape \(4, 1, 1\); .*vector"),
         (0, r"y: shape \(\)"),
     ],
 )
@@ -211,11 +212,19 @@ def test_labels_of_other_types_are_refused(y, message):
 
 def test_without_classes_only_negative_labels_are_refused():
     assert labels([0, 7, 0, 0], classes=None).tolist() == [0, 7, 0, 0]
-    with pytest.raises(ValueError, match="y: -7 in row 1; labels must be 0 or greater"):
-        labels([0, -7, 0, 0], classes=None)
+    for wrong in (-7, 2**63 - 1):
+        with pytest.raises(ValueError, match=rf"y: {wrong} in row 1; .*class indices 0 \.\.\. C-1"):
+            labels([0, wrong, 0, 0], classes=None)
 
 
-@pytest.mark.parametrize("value", [True, 1.0, "1", None, np.float64(2)])
+@pytest.mark.parametrize("value", [None, {}, "text", {1, 2}, (i for i in "ab"), object()])
+def test_what_is_no_array_is_refused(value):
+    for check, name in ((rows, "x"), (labels, "y")):
+        with pytest.raises(TypeError, match=f"^{name}: {type(value).__name__}; must be an array"):
+            check(value)
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "1", None, np.float64(2), np.array([7, 8])])
 def test_integer_refuses_other_types(value):
     with pytest.raises(TypeError, match=r"^n: "):
         checks.integer("n", value, minimum=0)
@@ -233,10 +242,29 @@ def test_number_refuses_values_out_of_bounds(value):
         checks.number("n", value, minimum=0, below=1)
 
 
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_numbers_of_many_digits_are_refused_in_a_line(digits):
+    for value in (10**digits, -(10**digits)):
+        with pytest.raises(ValueError, match=r"^n: .*must be finite") as caught:
+            checks.number("n", value)
+        assert len(str(caught.value)) < 300
+        with pytest.raises(ValueError, match=r"^n: .*must be at (least 0|most 9)") as caught:
+            checks.integer("n", value, minimum=0, maximum=9)
+        assert len(str(caught.value)) < 300
+
+
+def test_networks_beyond_any_memory():
+    assert checks.layer_sizes((2**30, 2**29, 2)) == (2**30, 2**29, 2)
+    for sizes in ((2**30, 2**30, 2), (10**30, 2), (2, 2**60, 2)):
+        with pytest.raises(ValueError, match=r"^layer_sizes: .*memory has addresses"):
+            checks.layer_sizes(sizes)
+
+
 def test_threads():
     assert checks.thread_count(None) >= 1
     assert checks.thread_count(np.int32(3)) == 3
-    with pytest.raises(ValueError, match="threads: 0; must be at least 1"):
-        checks.thread_count(0)
+    for threads, bound in ((0, "least 1"), (2**40, "most 4096"), (4097, "most 4096")):
+        with pytest.raises(ValueError, match=f"threads: {threads}; must be at {bound}"):
+            checks.thread_count(threads)
     with pytest.raises(TypeError, match="threads"):
         checks.thread_count("2")

@@ -92,6 +92,15 @@ def test_wrong_arguments(backend):
     net, x, y = problem(backend, 2, "tanh")
     with pytest.raises(ValueError, match="h: 0; must be finite and above 0"):
         tl.check_gradients(net, x, y, h=0)
+    for h in (1e-300, 1e-16):
+        with pytest.raises(
+            ValueError, match=f"h: {h}; must be at least 4e-16, or rounding hides it"
+        ):
+            tl.check_gradients(net, x, y, h=h)
+    big = copy.deepcopy(net)
+    big.set_parameters([(w * 1e9, b) for w, b in net.parameters])
+    with pytest.raises(ValueError, match="h: 1e-08; must be at least"):
+        tl.check_gradients(big, x, y, h=1e-8)
     with pytest.raises(ValueError, match="reg: -1"):
         tl.check_gradients(net, x, y, reg=-1)
     with pytest.raises(ValueError, match="y: 3 in row"):

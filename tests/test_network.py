@@ -208,6 +208,12 @@ def test_set_parameters(net):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
+        (lambda p: None, TypeError, "parameters: NoneType; must be a sequence of pairs"),
+        (iter, TypeError, "parameters: list_iterator; must be a sequence of pairs"),
+        (lambda p: np.array(1), TypeError, "parameters: ndarray; must be a sequence of pairs"),
+        (lambda p: [1, 2], TypeError, r"parameters\[0\]: int; must be a pair \(W, b\)"),
+        (lambda p: [p[0], (None, None)], TypeError, r"parameters\[1\]\[0\]: NoneType"),
+        (lambda p: [p[0], ([[1], [1, 2]], 1)], ValueError, r"parameters\[1\]\[0\]: .*inhomog"),
         (lambda p: p[:1], ValueError, r"parameters: 1 pairs \(W, b\); must be 2"),
         (lambda p: [p[0], p[1][:1]], ValueError, r"parameters\[1\]: 1 arrays"),
         (lambda p: [p[0], (p[1][0].T, p[1][1])], ValueError, r"parameters\[1\]\[0\]: shape"),
@@ -222,6 +228,12 @@ def test_set_parameters_changes_all_or_nothing(net, same_bits, change, error, me
     with pytest.raises(error, match=message):
         net.set_parameters(change(doubled))
     assert same_bits(net, before)
+
+
+def test_conversion_to_a_type_that_cannot_hold_the_network(backend):
+    net = backend.Network((2, 2), dtype="float64", normalize=(0, 1e-300))
+    with pytest.raises(ValueError, match="its scale is zero or not finite in float32"):
+        net.astype("float32")
 
 
 def test_parameters_must_be_finite_in_the_networks_type(backend):

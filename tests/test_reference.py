@@ -27,6 +27,16 @@ OPTIMIZERS = {
 }  # fmt: skip
 
 
+def test_has_the_functions_of_the_package(blobs):
+    for name in tl.reference.__all__:
+        assert hasattr(tl, name)
+        assert hasattr(tl.reference, name)
+    functions = {name for name in tl.__all__ if inspect.isfunction(getattr(tl, name))}
+    assert functions <= set(tl.reference.__all__)
+    net = tl.reference.Network((6, 3))
+    assert tl.reference.check_gradients(net, *blobs).passed(1e-6)
+
+
 def trajectory(backend, pixels, **options):
     x, y = pixels
     return backend.train(

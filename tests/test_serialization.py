@@ -6,7 +6,9 @@ import io
 import os
 import pickle
 import stat
+import tracemalloc
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,8 +116,47 @@ def test_folder_that_is_not_there(net, tmp_path):
         net.save(tmp_path / "nowhere" / "net.npz")
     with pytest.raises(FileNotFoundError):
         tl.load(tmp_path / "nowhere.npz")
-    with pytest.raises(IsADirectoryError):
-        tl.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["nowhere/net.npz", "file/net.npz", "", ".", "pipe", "n" * 300])
+def test_errors_of_saving_name_the_users_path_alone(net, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("old")
+    os.mkfifo(tmp_path / "pipe")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(OSError, match=r"^\[Errno \d+\] [A-Z][a-z A-Z]+: '") as caught:
+        net.save(name)
+    assert caught.value.filename == name
+    assert ".tmp" not in str(caught.value)
+    assert sorted(tmp_path.iterdir()) == before
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_devices_are_not_replaced(net):
+    with pytest.raises(OSError, match="Not a regular file: '/dev/null'"):
+        net.save("/dev/null")
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+def test_an_error_of_another_file_keeps_its_name(tmp_path):
+    with (
+        pytest.raises(FileNotFoundError, match="elsewhere"),
+        serialization.whole_file(tmp_path / "net.npz"),
+    ):
+        (tmp_path / "elsewhere").read_text()
+    assert not list(tmp_path.iterdir())
+
+
+def test_name_of_the_greatest_length(net, tmp_path):
+    net.save(tmp_path / ("n" * 255))
+    assert tl.load(tmp_path / ("n" * 255)).layer_sizes == net.layer_sizes
+
+
+def test_only_regular_files_are_loaded(tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # opening it would wait for a writer
+    for path in (tmp_path, tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(FileFormatError, match=f"{path}: is not a regular file"):
+            tl.load(path)
 
 
 def test_network_that_is_not_finite_is_not_saved(net, tmp_path):
@@ -170,6 +211,7 @@ def test_random_damage(small, same_bits):
     ("change", "message"),
     [
         ({"format": np.array("else")}, "its format is 'else'"),
+        ({"format": np.array([2**31], "u4").view("U1")[0:1].reshape(())}, "format: .*not Unicode"),
         ({"format": np.array(1)}, "format has the type int64"),
         ({"format": None}, "format is missing"),
         ({"layer_sizes": np.array([2, 10**12, 2])}, "unknown|shape|missing"),
@@ -185,9 +227,14 @@ def test_random_damage(small, same_bits):
         ({"W1": np.zeros((2, 2), np.float64)}, "of different types"),
         ({"W1": np.full((2, 2), np.nan, np.float32)}, "a parameter is not finite"),
         ({"b1": None}, "b1 is missing"),
-        ({"scale": np.zeros(2)}, "normalisation"),
-        ({"shift": np.array([np.inf, 0])}, "normalisation"),
+        ({"scale": np.zeros(2)}, "its scale is zero or not finite in float32"),
+        ({"scale": np.array([1e-300, 1])}, "its scale is zero or not finite in float32"),
+        ({"scale": np.array([1e300, 1])}, "its scale is zero or not finite in float32"),
+        ({"scale": np.array([np.longdouble("1e1000"), 1])}, "its scale is zero or not finite"),
+        ({"shift": np.array([np.inf, 0])}, "its shift is not finite in float32"),
+        ({"shift": np.array([1e39, 0])}, "its shift is not finite in float32"),
         ({"extra": np.zeros(1)}, "holds 'extra'"),
+        ({"format": np.array("long" * 1000)}, r"its format is '(long){20,50}\w*\.\.\.$"),
     ],
 )
 def test_files_that_say_something_else(small, change, message):
@@ -255,6 +302,19 @@ def test_entry_twice_is_refused(small):
         archive.writestr("W1.npy", data)
     with pytest.raises(FileFormatError, match="twice"):
         tl.load(small)
+
+
+def test_entry_of_two_sizes_is_refused_before_it_is_read(small):
+    content = bytearray(small.read_bytes())
+    entry = content.index(b"PK\1\2")
+    content[entry + 20 : entry + 24] = (2**31 - 1).to_bytes(4, "little")
+    small.write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(FileFormatError, match="two sizes"):
+        tl.load(small)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 20
 
 
 def test_header_that_promises_too_much_allocates_nothing(small):

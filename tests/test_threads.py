@@ -31,7 +31,7 @@ def same(a, b):
 
 
 def default_threads(**environment):
-    code = "from twolayer_ext import _core; print(_core.default_threads())"
+    code = "from twolayer_ext import checks; print(checks.thread_count(None))"
     kept = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -48,6 +48,7 @@ def default_threads(**environment):
 def test_default_follows_the_environment():
     assert default_threads(OMP_NUM_THREADS="3") == 3
     assert default_threads(OMP_NUM_THREADS="2,4") == 2
+    assert default_threads(OMP_NUM_THREADS="1000000") == 4096
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs CPU affinity")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -31,15 +33,36 @@ _READ_AS = {
 }  # fmt: skip
 _LARGEST_EXACT = 2**53
 _CHECKED_AT_ONCE = 2**18  # values: stays in cache, and short enough for Ctrl-C
+# Far above the CPUs of any machine; the runtime ends the process where threads cannot be made.
+_MOST_THREADS = 4096
+_LONGEST_SHOWN = 200
 
 
-def integer(name: str, value: object, *, minimum: int) -> int:
-    """Return `value` as int, which must be at least `minimum`; bool is no integer here."""
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name}: {value!r}; must be an integer")
-    number = operator.index(value)
+def clipped(text: str) -> str:
+    """Return `text` as far as a message shows it: not pages of it."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def shown(value: object) -> str:
+    """Return `value` as a message shows it."""
+    try:
+        return clipped(str(value) if isinstance(value, (int, float, np.number)) else repr(value))
+    except ValueError:  # Python writes no integers of more than 4300 digits
+        return "an integer of thousands of digits"
+
+
+def integer(name: str, value: object, *, minimum: int, maximum: int | None = None) -> int:
+    """Return `value` as int, which must be within the bounds; bool is no integer here."""
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:  # arrays have __index__, but only some can be an index
+        raise TypeError(f"{name}: {shown(value)}; must be an integer") from None
     if number < minimum:
-        raise ValueError(f"{name}: {number}; must be at least {minimum}")
+        raise ValueError(f"{name}: {shown(number)}; must be at least {minimum}")
+    if maximum is not None and number > maximum:
+        raise ValueError(f"{name}: {shown(number)}; must be at most {maximum}")
     return number
 
 
@@ -55,8 +78,11 @@ def number(
     if isinstance(value, (bool, np.bool_)) or not isinstance(
         value, (int, float, np.integer, np.floating)
     ):
-        raise TypeError(f"{name}: {value!r}; must be a number")
-    result = float(value)
+        raise TypeError(f"{name}: {shown(value)}; must be a number")
+    try:
+        result = float(value)
+    except OverflowError:  # an integer beyond the floats
+        result = math.inf
     bounds = []
     if minimum is not None:
         bounds.append(f"at least {minimum:g}")
@@ -71,7 +97,7 @@ def number(
         and (below is None or result < below)
     )
     if not inside:
-        raise ValueError(f"{name}: {value}; must be {' and '.join(['finite', *bounds])}")
+        raise ValueError(f"{name}: {shown(value)}; must be {' and '.join(['finite', *bounds])}")
     return result
 
 
@@ -119,8 +145,10 @@ def compute_dtype_name(compute_dtype: object, dtype: str) -> str:
 
 def sizes(name: str, value: object, *, minimum_length: int) -> tuple[int, ...]:
     """Return a sequence of positive integers as a tuple."""
-    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
-        raise TypeError(f"{name}: {value!r}; must be a sequence of integers, such as (512,)")
+    if isinstance(value, np.ndarray) and value.ndim > 0:
+        value = value.tolist()
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+        raise TypeError(f"{name}: {shown(value)}; must be a sequence of integers, such as (512,)")
     result = tuple(integer(f"{name}[{i}]", size, minimum=1) for i, size in enumerate(value))
     if len(result) < minimum_length:
         raise ValueError(f"{name}: {result}; must have at least {minimum_length} entries")
@@ -132,14 +160,27 @@ def layer_sizes(value: object) -> tuple[int, ...]:
     result = sizes("layer_sizes", value, minimum_length=2)
     if result[-1] < 2:
         raise ValueError(f"layer_sizes: {result}; the last entry, the classes, must be at least 2")
+    addressable("layer_sizes", result, result)
     return result
+
+
+def addressable(name: str, value: object, layer_sizes: tuple[int, ...]) -> None:
+    """Raise ValueError if a network of `layer_sizes`, as `value` asks for, fits no memory at all.
+
+    A layer that has addresses, but is too large for the machine, is left to NumPy's MemoryError.
+    """
+    parameters = sum((a + 1) * b for a, b in pairwise(layer_sizes))
+    if 8 * parameters > sys.maxsize:  # weights are drawn in float64
+        raise ValueError(
+            f"{name}: {shown(value)}; must be of no more parameters than memory has addresses for"
+        )
 
 
 def thread_count(threads: object) -> int:
     """Return the number of threads to use; None means OMP_NUM_THREADS or the CPUs allowed."""
     if threads is None:
-        return _core.default_threads()
-    return integer("threads", threads, minimum=1)
+        return min(_core.default_threads(), _MOST_THREADS)
+    return integer("threads", threads, minimum=1, maximum=_MOST_THREADS)
 
 
 def as_rows(x: ArrayLike, *, features: int | None, dtype: str, name: str = "x") -> Array:
@@ -166,11 +207,11 @@ def as_rows(x: ArrayLike, *, features: int | None, dtype: str, name: str = "x") 
     Raises
     ------
     TypeError
-        Complex, text, objects, masked arrays: not numbers.
+        Complex, text, objects, masked arrays: not numbers; None, a dict: no arrays.
     ValueError
         Wrong shape, no rows, a NaN or an infinity (the first is named), integers beyond 2**53.
     """
-    rows = _as_array(x, name)
+    rows = as_array(x, name)
     if rows.ndim > 2:
         raise ValueError(
             f"{name}: shape {rows.shape}; must be (rows, features): {name}.reshape(len({name}), -1)"
@@ -214,9 +255,11 @@ def as_labels(
     ValueError
         Wrong shape or a label out of range; the first such row is named.
     """
-    labels = _as_array(y, name)
+    labels = as_array(y, name)
     if labels.ndim != 1:
-        hint = f"{name}.argmax(axis=1)" if labels.ndim == 2 and labels.shape[1] > 1 else "a vector"
+        hint = "a vector"
+        if labels.ndim == 2:
+            hint = f"{name}.ravel()" if labels.shape[1] == 1 else f"{name}.argmax(axis=1)"
         raise ValueError(f"{name}: shape {labels.shape}; must be (rows,): {hint}")
     if len(labels) != rows:
         raise ValueError(f"{name}: {len(labels)} labels; must be one for each of the {rows} rows")
@@ -227,18 +270,22 @@ def as_labels(
     outside = (labels < 0) | (labels >= end)
     if outside.any():
         row = int(outside.argmax())
-        allowed = f"in 0 ... {end - 1}" if classes is not None else "0 or greater"
+        allowed = f"in 0 ... {end - 1}" if classes is not None else "class indices 0 ... C-1"
         raise ValueError(f"{name}: {labels[row]} in row {row}; labels must be {allowed}")
     return np.ascontiguousarray(labels, dtype=np.int64)
 
 
-def _as_array(value: ArrayLike, name: str) -> Array:
+def as_array(value: ArrayLike, name: str) -> Array:
+    """Return `value` as an array; what NumPy would wrap as a single object is no array."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: a masked array; fill the masked values first")
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name}: {error}; must be an array of numbers") from None
+    if array.ndim == 0 and array.dtype.kind not in "buifc":
+        raise TypeError(f"{name}: {type(value).__name__}; must be an array of numbers")
+    return array
 
 
 def _readable(rows: Array, name: str) -> Array:

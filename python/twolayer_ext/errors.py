@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twolayer_ext.training import TrainResult
+
+# Exceptions are pickled and copied by calling their class with `args`, the message; those whose
+# constructors take something else say so in `__reduce__`.
+_Reduced = tuple[Any, tuple[Any, ...], dict[str, Any]]
 
 
 class TwolayerError(Exception):
@@ -27,7 +31,11 @@ class MissingExtraError(TwolayerError, ImportError):
         super().__init__(
             f"{feature} needs an optional dependency: pip install 'twolayer-ext[{extra}]'"
         )
+        self.feature = feature
         self.extra = extra
+
+    def __reduce__(self) -> _Reduced:
+        return type(self), (self.feature, self.extra), self.__dict__
 
 
 class DivergenceError(TwolayerError, ArithmeticError):
@@ -43,6 +51,9 @@ class DivergenceError(TwolayerError, ArithmeticError):
         super().__init__(message)
         self.result = result
 
+    def __reduce__(self) -> _Reduced:
+        return type(self), (str(self), self.result), self.__dict__
+
 
 class TrainingInterrupted(KeyboardInterrupt):
     """Training was interrupted by Ctrl-C.
@@ -56,3 +67,6 @@ class TrainingInterrupted(KeyboardInterrupt):
     def __init__(self, result: TrainResult) -> None:
         super().__init__("training was interrupted; .result holds the network and its history")
         self.result = result
+
+    def __reduce__(self) -> _Reduced:
+        return type(self), (self.result,), self.__dict__

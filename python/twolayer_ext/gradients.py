@@ -103,13 +103,20 @@ def check_gradients(
     Raises
     ------
     ValueError, TypeError
-        As `Network.loss_and_gradients`; `h` not positive.
+        As `Network.loss_and_gradients`; `h` not positive, or lost in the rounding of a parameter.
     """
     if not isinstance(net, NetworkBase):
         raise TypeError(f"net: {type(net).__name__}; must be a Network")
     h = checks.number("h", h, above=0)
     reg = checks.number("reg", reg, minimum=0)
     net = net.astype("float64")
+    largest = max(float(np.abs(array).max()) for pair in net.parameters for array in pair)
+    smallest_step = float(np.finfo(np.float64).eps) * max(1.0, largest)
+    if h < smallest_step:
+        raise ValueError(
+            f"h: {h}; must be at least {smallest_step:.2g}, or rounding hides it: parameters are "
+            f"up to {largest:.2g}, a loss about 1"
+        )
     rows, labels = net.check_data(x, y)
     factors = None if gammas is None else [np.array(gamma, np.float64) for gamma in gammas]
     parameters = net.parameters

@@ -137,13 +137,19 @@ class NetworkBase:
         ValueError
             Wrong number of layers, wrong shape, a value that is not finite in the dtype.
         TypeError
-            Not real numbers.
+            Not real numbers, or no sequence of pairs.
         """
         layers = len(self._layer_sizes) - 1
+        if not isinstance(parameters, Sequence):
+            raise TypeError(
+                f"parameters: {type(parameters).__name__}; must be a sequence of pairs (W, b)"
+            )
         if len(parameters) != layers:
             raise ValueError(f"parameters: {len(parameters)} pairs (W, b); must be {layers}")
         ready = []
         for i, pair in enumerate(parameters):
+            if not isinstance(pair, Sequence):
+                raise TypeError(f"parameters[{i}]: {type(pair).__name__}; must be a pair (W, b)")
             if len(pair) != 2:
                 raise ValueError(f"parameters[{i}]: {len(pair)} arrays; must be a pair (W, b)")
             fan_in, fan_out = self._layer_sizes[i : i + 2]
@@ -154,7 +160,7 @@ class NetworkBase:
             self.core.set_layer(i, weights, bias)
 
     def _parameter(self, name: str, value: ArrayLike, shape: tuple[int, ...]) -> Array:
-        array = np.asarray(value)
+        array = checks.as_array(value, name)
         if array.dtype.kind not in "iuf":
             raise TypeError(f"{name}: type {array.dtype}; must be real numbers")
         if array.shape != shape:
@@ -388,8 +394,10 @@ class NetworkBase:
         return cls.from_state(serialization.read(path))
 
     def astype(self, dtype: str) -> Self:
-        """Return a copy that computes in `dtype`."""
-        return self.from_state(replace(self.state(), dtype=checks.dtype_name(dtype)))
+        """Return a copy that computes in `dtype`; ValueError if a value is unusable there."""
+        state = replace(self.state(), dtype=checks.dtype_name(dtype))
+        normalization.check_vectors(state.shift, state.scale, state.dtype)
+        return self.from_state(state)
 
     def __repr__(self) -> str:
         module = "reference." if type(self).__module__.endswith("reference") else ""

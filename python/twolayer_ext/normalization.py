@@ -11,6 +11,7 @@ from typing import TypeAlias, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from twolayer_ext import checks
 from twolayer_ext.checks import Array
 
 Vector: TypeAlias = NDArray[np.float64]
@@ -47,7 +48,7 @@ def check(normalize: object, *, features: int, dtype: str) -> str | tuple[Vector
         if len(normalize) == 2:
             shift = _vector("shift", normalize[0], features)
             scale = _vector("scale", normalize[1], features)
-            _check_vectors(shift, scale, dtype)
+            check_vectors(shift, scale, dtype)
             return shift, scale
     else:
         raise TypeError(
@@ -94,10 +95,11 @@ def _vector(part: str, value: object, features: int) -> Vector:
         array = np.asarray(cast(ArrayLike, value))
         if array.dtype.kind not in "iuf":
             raise TypeError
-        vector = array.astype(np.float64)
+        with np.errstate(over="ignore"):  # the check of values that follows says it better
+            vector = array.astype(np.float64)
     except (TypeError, ValueError):
         raise TypeError(
-            f"normalize: its {part} is {value!r}; must be a number or a vector"
+            f"normalize: its {part} is {checks.shown(value)}; must be a number or a vector"
         ) from None
     if vector.ndim == 0:
         return np.full(features, vector[()])
@@ -108,7 +110,8 @@ def _vector(part: str, value: object, features: int) -> Vector:
     return vector
 
 
-def _check_vectors(shift: Vector, scale: Vector, dtype: str) -> None:
+def check_vectors(shift: Vector, scale: Vector, dtype: str) -> None:
+    """Raise ValueError unless every shift is finite in `dtype`, every scale a normal number."""
     limits = np.finfo(dtype)
     if not (np.abs(shift) <= float(limits.max)).all():
         raise ValueError(f"normalize: its shift is not finite in {dtype}")

@@ -22,6 +22,7 @@ from twolayer_ext.bfloat16 import Bfloat16Operands, Operands
 from twolayer_ext.chance import augmented, dropout_mask, mirrored
 from twolayer_ext.checks import Array
 from twolayer_ext.engine import AugmentOptions, Engine, Gradients, Rows
+from twolayer_ext.gradients import GradientReport, check_gradients
 from twolayer_ext.network import NetworkBase
 from twolayer_ext.reference_layers import (
     BATCH_NORM_EPSILON,
@@ -29,6 +30,8 @@ from twolayer_ext.reference_layers import (
     Between,
 )
 from twolayer_ext.training import DefaultText, TrainOptions, TrainResult
+
+__all__ = ["GradientReport", "Network", "TrainResult", "check_gradients", "load", "train"]
 
 
 def softmax_cross_entropy(

@@ -9,14 +9,14 @@ array of another type, shape or size than the layer sizes demand, checksums comp
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
 import secrets
-import struct
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,8 +25,15 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from twolayer_ext import checks
+from twolayer_ext import checks, normalization
 from twolayer_ext.checks import Array, Parameters
+from twolayer_ext.datasets.files import (
+    check_shape,
+    check_text,
+    file_size,
+    open_regular,
+    zip_errors,
+)
 from twolayer_ext.errors import FileFormatError
 
 FORMAT = "twolayer-ext network 1"
@@ -55,17 +62,34 @@ class NetworkState:
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a file for writing that takes its name only when the block ends without an error."""
+    """Open a file for writing that takes its name only when the block ends without an error.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written, or `path` is a folder, a pipe or a device. It names `path`, not
+        the temporary file beside it.
+    """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    temporary = target.with_name(f".twolayer-{secrets.token_hex(8)}.tmp")
     try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "Is a directory")
+        if target.exists() and not target.is_file():
+            raise OSError(errno.EINVAL, "Not a regular file")
         with temporary.open("xb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(target)
+    except OSError as error:
+        own = error.filename is None or str(error.filename) in (str(target), str(temporary))
+        if error.errno is None or not own:
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # mostly because it has its name, or was never made
+            temporary.unlink()
 
 
 def write(path: str | os.PathLike[str], state: NetworkState) -> None:
@@ -76,7 +100,7 @@ def write(path: str | os.PathLike[str], state: NetworkState) -> None:
     ValueError
         A parameter is not finite.
     OSError
-        The file cannot be written; what was there before is left as it was.
+        As `whole_file`; what was there before is left as it was.
     """
     little = np.dtype(state.dtype).newbyteorder("<")
     entries: dict[str, Array] = {
@@ -104,33 +128,26 @@ def read(path: str | os.PathLike[str]) -> NetworkState:
     Raises
     ------
     FileFormatError
-        The file is broken, truncated or not a network.
+        The file is broken, truncated, not a network, or not a regular file.
     OSError
         The file cannot be read.
     """
-    with Path(path).open("rb") as stream:
+    with (
+        open_regular(Path(path)) as file,
+        zip_errors(f"{path}: broken, or not a network saved by twolayer-ext"),
+        zipfile.ZipFile(file) as archive,
+    ):
         try:
-            with zipfile.ZipFile(stream) as archive:
-                return _state(_Entries(archive, size=stream.seek(0, os.SEEK_END)))
+            return _state(_Entries(archive, size=file_size(file)))
         except FileFormatError as error:
-            raise FileFormatError(f"{path}: not a network this version can read: {error}") from None
-        except (
-            # All that zipfile raises on hostile bytes, overflowing offsets and flags included.
-            zipfile.BadZipFile,
-            ValueError,
-            EOFError,
-            OSError,
-            OverflowError,
-            RuntimeError,
-            struct.error,
-        ) as error:
+            reason = checks.clipped(str(error))
             raise FileFormatError(
-                f"{path}: broken, or not a network saved by twolayer-ext: {error}"
-            ) from error
+                f"{path}: not a network this version can read: {reason}"
+            ) from None
 
 
 class _Entries:
-    """The arrays of the archive, each checked before anything of its size is allocated."""
+    """The arrays of the archive: together no larger than the file, each with its checksum."""
 
     def __init__(self, archive: zipfile.ZipFile, *, size: int) -> None:
         self._archive = archive
@@ -139,6 +156,8 @@ class _Entries:
             raise FileFormatError("an entry is there twice")
         if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
             raise FileFormatError("an entry is compressed")
+        if any(info.compress_size != info.file_size for info in archive.infolist()):
+            raise FileFormatError("an entry has two sizes")
         if sum(info.file_size for info in archive.infolist()) > size:
             raise FileFormatError("its entries are larger than the file")
 
@@ -159,9 +178,12 @@ class _Entries:
         found = tuple(int(length) for length in header["shape"].split(b",") if length.strip())
         if shape is not None and found != shape:
             raise FileFormatError(f"{name} has the shape {found} instead of {shape}")
+        check_shape(found, dtype.itemsize, name)
         if len(data) - start != math.prod(found) * dtype.itemsize:
             raise FileFormatError(f"{name} has another size than its header says")
         array = np.frombuffer(data, dtype, offset=start)
+        if dtype.kind == "U":
+            check_text(array, name)
         return array.reshape(found, order="F" if header["fortran"] == b"True" else "C")
 
 
@@ -180,10 +202,8 @@ def _state(entries: _Entries) -> NetworkState:
     expected |= {f"{kind}{i}" for i in range(1, len(layer_sizes)) for kind in "Wb"}
     if unknown := {name.removesuffix(".npy") for name in entries.names} - expected:
         raise FileFormatError(f"it holds {sorted(unknown)[0]!r}, which is no part of a network")
-    shift = entries.array("shift", "f", layer_sizes[:1]).astype(np.float64)
-    scale = entries.array("scale", "f", layer_sizes[:1]).astype(np.float64)
-    if not (np.isfinite(shift).all() and np.isfinite(scale).all() and scale.all()):
-        raise FileFormatError("its normalisation is not finite, or has a scale of zero")
+    shift = entries.array("shift", "f", layer_sizes[:1])
+    scale = entries.array("scale", "f", layer_sizes[:1])
     parameters: Parameters = []
     for i, shape in enumerate(pairwise(layer_sizes), start=1):
         parameters.append(
@@ -193,7 +213,9 @@ def _state(entries: _Entries) -> NetworkState:
     if len(names) != 1:
         raise FileFormatError("its parameters are of different types")
     dtype = checks.dtype_name(names.pop())
+    normalize = normalization.check((shift, scale), features=layer_sizes[0], dtype=dtype)
+    assert not isinstance(normalize, str)  # it was a pair
     if not all(np.isfinite(array).all() for pair in parameters for array in pair):
         raise FileFormatError("a parameter is not finite")
     native = [(w.astype(dtype), b.astype(dtype)) for w, b in parameters]
-    return NetworkState(layer_sizes, activation, dtype, shift, scale, native)
+    return NetworkState(layer_sizes, activation, dtype, *normalize, native)

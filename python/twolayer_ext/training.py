@@ -334,13 +334,18 @@ def _trainer_options(options: TrainOptions, dtype: str) -> dict[str, Any]:
         raise ValueError(f"momentum: {momentum} with {optimizer}; only sgd has it")
     if nesterov and momentum == 0:
         raise ValueError("nesterov: True without momentum; must come with a momentum above 0")
+    epsilon = checks.number("epsilon", options["epsilon"], above=0)
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = np.array(epsilon).astype(dtype)
+    if not 0 < rounded < np.inf:
+        raise ValueError(f"epsilon: {epsilon} is {rounded} in {dtype}; must be above 0 and finite")
     return {
         "optimizer": optimizer,
         "momentum": momentum,
         "nesterov": nesterov,
         "beta1": beta1,
         "beta2": beta2,
-        "epsilon": checks.number("epsilon", options["epsilon"], above=0),
+        "epsilon": epsilon,
         "weight_decay": checks.number("weight_decay", options["weight_decay"], minimum=0),
         "reg": checks.number("reg", options["reg"], minimum=0),
         "compute_dtype": checks.compute_dtype_name(options["compute_dtype"], dtype),
@@ -356,7 +361,9 @@ def _layer_sizes(options: TrainOptions, x: Array, y: NDArray[np.int64]) -> tuple
         raise ValueError(
             f"y: {largest} in row {int(y.argmax())}; labels must be class indices 0 ... C-1"
         )
-    return x.shape[1], *hidden, largest + 1
+    sizes = (x.shape[1], *hidden, largest + 1)
+    checks.addressable("hidden_sizes", hidden, sizes)
+    return sizes
 
 
 def _check_agrees(network: NetworkBase, options: TrainOptions) -> None:
@@ -396,7 +403,8 @@ def _validation_data(
     if data is None:
         return None
     if not isinstance(data, (tuple, list)) or len(data) != 2:
-        raise TypeError(f"validation_data: {type(data).__name__}; must be a pair (x, y)")
+        what = f" of length {len(data)}" if isinstance(data, (tuple, list)) else ""
+        raise TypeError(f"validation_data: {type(data).__name__}{what}; must be a pair (x, y)")
     names = "validation_data[0]", "validation_data[1]"
     x = checks.as_rows(data[0], features=sizes[0], dtype=dtype, name=names[0])
     y = checks.as_labels(data[1], rows=len(x), classes=sizes[-1], name=names[1])

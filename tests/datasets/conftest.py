@@ -86,6 +86,21 @@ def pickled_batch(labels: np.ndarray, pixels: np.ndarray, labels_key: bytes = b"
     return writer.finish()
 
 
+def cifar100_batch(labels: np.ndarray, pixels: np.ndarray) -> bytes:
+    """One of CIFAR-100's two, with its own keys."""
+    writer = PickleWriter()
+    writer.text(b"filenames")
+    writer.items([b"picture_s_%06d.png" % i for i in range(len(labels))], writer.text)
+    writer.text(b"batch_label")
+    writer.text(b"training batch 1 of 1")
+    for key, values in ((b"fine_labels", labels), (b"coarse_labels", labels // 5)):
+        writer.text(key)
+        writer.items(values.tolist(), writer.number)
+    writer.text(b"data")
+    writer.array(pixels)
+    return writer.finish()
+
+
 def pickled_meta(names: list[str], key: bytes = b"label_names") -> bytes:
     writer = PickleWriter()
     writer.text(b"num_cases_per_batch")
@@ -103,6 +118,7 @@ class Cifar10Writer:
     class_names = CLASS_NAMES
     pickled_batch = staticmethod(pickled_batch)
     pickled_meta = staticmethod(pickled_meta)
+    cifar100_batch = staticmethod(cifar100_batch)
 
     def content(self, rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Pixels (6 * rows, 3072) and labels (6 * rows,) of all batches, no two alike."""

@@ -401,8 +401,8 @@ def cifar100(tmp_path, cifar10_writer, layout):
     folder = tmp_path / f"cifar-100-{layout}"
     folder.mkdir()
     if layout == "python":
-        batch = cifar10_writer.pickled_batch(
-            np.zeros(20, np.uint8), np.zeros((20, 3072), np.uint8), b"fine_labels"
+        batch = cifar10_writer.cifar100_batch(
+            np.arange(20, dtype=np.uint8), np.zeros((20, 3072), np.uint8)
         )
         (folder / "train").write_bytes(batch + bytes(300_000))
         (folder / "test").write_bytes(batch)
@@ -416,7 +416,12 @@ def cifar100(tmp_path, cifar10_writer, layout):
 @pytest.mark.parametrize("layout", ["python", "binary"])
 def test_cifar100(tmp_path, small_batches, cifar10_writer, layout):
     folder = cifar100(tmp_path, cifar10_writer, layout)
-    paths = [folder, tmp_path, archive(folder, tmp_path / "data.tar.gz"), *folder.iterdir()]
+    renamed = tmp_path / "renamed"
+    paths = [
+        *(folder, tmp_path, shutil.copytree(folder, renamed)),
+        *(archive(folder, tmp_path / "data.tar.gz"), archive(renamed, tmp_path / "other.tar.gz")),
+        *folder.iterdir(),
+    ]
     for path in paths:
         with pytest.raises(FileFormatError, match="this is CIFAR-100; load_cifar10 reads CIFAR-10"):
             load_cifar10(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import mmap
 import os
 from pathlib import Path
@@ -43,6 +44,7 @@ _HOW_TO_GET = (
     "and by hand it is at https://www.cs.toronto.edu/~kriz/cifar.html"
 )
 _CIFAR100_FOLDERS = ("cifar-100-python", "cifar-100-binary")
+_CIFAR100_FILES = (("train", "test", "meta"), ("train.bin", "test.bin"))
 # What the published archives hold besides the batches: a page of HTML and headers.
 _ARCHIVE_EXTRA_BYTES = 16 << 20
 
@@ -125,12 +127,13 @@ def _find_layout(path: Path) -> tuple[Path, Layout]:
         for folder in (path, path / layout.folder):
             if any((folder / name).exists() for name in layout.files):
                 return folder, layout
-    if (
-        any((path / folder).is_dir() for folder in _CIFAR100_FOLDERS)
-        or all((path / name).is_file() for name in ("train", "test", "meta"))
-        or all((path / name).is_file() for name in ("train.bin", "test.bin"))
-    ):
+    if any((path / folder).is_dir() for folder in _CIFAR100_FOLDERS):
         raise FileFormatError(f"{path}: {IS_CIFAR100}")
+    for name in itertools.chain(*_CIFAR100_FILES):
+        if (path / name).is_file():
+            with open_regular(path / name) as file:
+                if _is_cifar100(file):
+                    raise FileFormatError(f"{path}: {IS_CIFAR100}")
     raise FileNotFoundError(
         f"{path}: holds neither {' nor '.join(layout.folder for layout in LAYOUTS)}; {_HOW_TO_GET}"
     )
@@ -138,9 +141,11 @@ def _find_layout(path: Path) -> tuple[Path, Layout]:
 
 def _read_archive(stream: BinaryIO, source: str) -> tuple[Dataset, Dataset]:
     collector: _Collector | None = None
+    names = set()
     max_bytes = (TRAIN_BATCHES + 1) * max_file_bytes() + _ARCHIVE_EXTRA_BYTES
     for member in regular_members(stream, source, max_bytes=max_bytes):
         *folders, name = member.name.split("/")
+        names.add(name)
         if any(folder in _CIFAR100_FOLDERS for folder in folders):
             raise FileFormatError(f"{source}: {IS_CIFAR100}")
         if collector is None:
@@ -151,6 +156,8 @@ def _read_archive(stream: BinaryIO, source: str) -> tuple[Dataset, Dataset]:
             target = collector.room(name, member.size, inner)
             member.read_into(target)
             collector.add(name, target, inner)
+    if collector is None and any(names.issuperset(files) for files in _CIFAR100_FILES):
+        raise FileFormatError(f"{source}: {IS_CIFAR100}")
     if collector is None:
         raise FileFormatError(f"{source}: holds none of the files of CIFAR-10")
     if collector.missing:

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from twolayer_ext.datasets.dataset import Dataset
 from twolayer_ext.datasets.files import (
     GZIP_ERRORS,
+    check_shape,
     file_size,
     fill,
     gunzip,
     is_gzip,
     open_regular,
+    read_growing,
 )
 from twolayer_ext.errors import FileFormatError
 
@@ -30,7 +32,6 @@ _UNSIGNED_BYTE = 8
 _MAX_DIMENSIONS = 4
 # A small gzip file can claim and hold any number of zeros; above this it has to be unpacked first.
 _MAX_UNZIPPED = 1 << 32
-_STEP = 1 << 20
 
 
 def load_idx(images: str | os.PathLike[str], labels: str | os.PathLike[str]) -> Dataset:
@@ -109,12 +110,7 @@ def _read_gzip(stream: BinaryIO, path: Path) -> NDArray[np.uint8]:
     expected = math.prod(shape)
     if expected > _MAX_UNZIPPED:
         raise FileFormatError(f"{path}: claims {expected} bytes; unpack it first if that is true")
-    content = bytearray()
-    while len(content) <= expected:
-        chunk = stream.read(min(_STEP, expected + 1 - len(content)))
-        if not chunk:
-            break
-        content += chunk
+    content = read_growing(stream, expected + 1)
     if len(content) != expected:
         follow = "more follow" if len(content) > expected else f"{len(content)} follow"
         raise _wrong_size(path, shape, follow)
@@ -133,7 +129,9 @@ def _read_header(stream: BinaryIO, path: Path) -> tuple[tuple[int, ...], int]:
     lengths = stream.read(4 * magic[3])
     if len(lengths) != 4 * magic[3]:
         raise FileFormatError(f"{path}: ends inside its header; truncated")
-    return struct.unpack(f">{magic[3]}I", lengths), 4 + len(lengths)
+    shape = struct.unpack(f">{magic[3]}I", lengths)
+    check_shape(shape, 1, str(path))
+    return shape, 4 + len(lengths)
 
 
 def _wrong_size(path: Path, shape: tuple[int, ...], follow: str) -> FileFormatError:

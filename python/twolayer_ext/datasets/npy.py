@@ -1,18 +1,16 @@
-"""Arrays from .npy files and .npz members, checked before anything is allocated.
+"""Arrays from .npy files and .npz members, checked before memory of their size is taken.
 
 The formats: numpy.lib.format (NEP 1), and zip as PKWARE's APPNOTE describes it.
 """
 
 from __future__ import annotations
 
-import errno
 import io
 import math
 import struct
 import tokenize
 import warnings
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -21,7 +19,15 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from twolayer_ext.datasets.files import file_size, fill, open_regular
+from twolayer_ext.checks import clipped
+from twolayer_ext.datasets.files import (
+    check_shape,
+    check_text,
+    file_size,
+    open_regular,
+    read_growing,
+    zip_errors,
+)
 from twolayer_ext.errors import FileFormatError
 
 # What NumPy's header parser may raise on damaged text: it evaluates a literal, and tokenizes it
@@ -35,16 +41,6 @@ _HEADER_ERRORS = (
     RecursionError,
     tokenize.TokenError,
     UserWarning,
-)
-# What zipfile may raise on a damaged archive, besides OSError for a place before its beginning.
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    EOFError,
-    zlib.error,
-    struct.error,
-    ValueError,
-    NotImplementedError,
-    RuntimeError,
 )
 # Numbers and text; never objects, which would need a pickle, nor records.
 _KINDS = "buifU"
@@ -94,21 +90,17 @@ def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
         If the file or a member is damaged, compressed in another way than NumPy does, or holds
         anything else than numbers or text.
     """
-    with open_regular(path) as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                members = {member.filename: member for member in archive.infolist()}
-                return {
-                    name: _read_member(path, file, archive, members[f"{name}.npy"])
-                    for name in names
-                    if f"{name}.npy" in members
-                }
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            raise FileFormatError(f"{path}: names a place before its own beginning") from error
-        except _ZIP_ERRORS as error:
-            raise FileFormatError(f"{path}: is not a whole .npz file: {error}") from error
+    with (
+        open_regular(path) as file,
+        zip_errors(f"{path}: is not a whole .npz file"),
+        zipfile.ZipFile(file) as archive,
+    ):
+        members = {member.filename: member for member in archive.infolist()}
+        return {
+            name: _read_member(path, file, archive, members[f"{name}.npy"])
+            for name in names
+            if f"{name}.npy" in members
+        }
 
 
 def _read_member(
@@ -117,7 +109,8 @@ def _read_member(
     source = f"{path}: {member.filename}"
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise FileFormatError(f"{source}: is compressed in a way NumPy does not use")
-    if member.file_size > _MAX_DEFLATE_RATIO * (member.compress_size + 1):
+    held = min(member.compress_size, file_size(file))
+    if member.file_size > _MAX_DEFLATE_RATIO * (held + 1):
         raise FileFormatError(f"{source}: claims {member.file_size} bytes, more than it can hold")
     with archive.open(member) as stream:
         header = _read_header(stream, member.file_size, source)
@@ -146,10 +139,13 @@ def _map(path: Path, header: _Header, offset: int) -> NDArray[Any] | None:
 
 
 def _read_values(stream: IO[bytes] | io.FileIO, header: _Header, source: str) -> NDArray[Any]:
-    values = np.empty(math.prod(header.shape), header.dtype)
-    if fill(stream, values.view(np.uint8).data) != header.nbytes:
-        raise FileFormatError(f"{source}: ends in the middle of its values; truncated")
-    stream.read(1)  # a zip member compares its checksum when it meets its end
+    # One byte more than there should be: a zip member compares its checksum when it meets its end.
+    content = read_growing(stream, header.nbytes + 1)
+    if len(content) != header.nbytes:
+        raise FileFormatError(f"{source}: its values do not end where they should; damaged")
+    values = np.frombuffer(content, header.dtype)
+    if header.dtype.kind == "U":
+        check_text(values, source)
     return values.reshape(header.shape, order="F" if header.fortran_order else "C")
 
 
@@ -167,12 +163,13 @@ def _read_header(stream: IO[bytes] | io.FileIO, size: int, source: str) -> _Head
             else:
                 raise FileFormatError(f"{source}: .npy version {version}; 1.0 or 2.0 is needed")
     except _HEADER_ERRORS as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = clipped((str(error).splitlines() or [type(error).__name__])[0])
         raise FileFormatError(f"{source}: has no readable .npy header: {reason}") from error
     if dtype.kind not in _KINDS or dtype.itemsize == 0:
         raise FileFormatError(f"{source}: holds values of type {dtype}; numbers are needed")
     if len(shape) > 32 or any(length < 0 for length in shape):
         raise FileFormatError(f"{source}: has an impossible shape")
+    check_shape(shape, dtype.itemsize, source)
     header = _Header(shape, fortran_order, dtype, stream.tell() - start)
     if header.length + header.nbytes != size:
         raise FileFormatError(
