@@ -9,11 +9,13 @@ array of another type, shape or size than the layer sizes demand, checksums comp
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
 import secrets
 import struct
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +68,24 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Find out, before the work whose result goes there, that `whole_file` can write to `path`.
+
+    Raises
+    ------
+    OSError
+        It cannot: its folder is missing or takes no files, or `path` is a folder itself.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
 
 
 def write(path: str | os.PathLike[str], state: NetworkState) -> None:

@@ -183,8 +183,8 @@ def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "data",
         nargs="+",
         metavar="DATA",
-        help=f"{DATA_HELP}; of CIFAR-10 the test set; or one .npy file of rows without labels, or "
-        "the word 'digits' for the embedded ones",
+        help=f"{DATA_HELP}; of CIFAR-10 the test set; or rows without labels: one .npy file, an "
+        ".npz file or folder without y; or the word 'digits' for the embedded ones",
     )
     parser.add_argument(
         "--out", metavar="FILE", help=".npy: classes; .csv: row, class, its name, its probability"
