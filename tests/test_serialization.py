@@ -114,7 +114,7 @@ def test_folder_that_is_not_there(net, tmp_path):
         net.save(tmp_path / "nowhere" / "net.npz")
     with pytest.raises(FileNotFoundError):
         tl.load(tmp_path / "nowhere.npz")
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(FileFormatError, match="is not a regular file"):
         tl.load(tmp_path)
 
 
@@ -172,7 +172,7 @@ def test_random_damage(small, same_bits):
         ({"format": np.array("else")}, "its format is 'else'"),
         ({"format": np.array(1)}, "format has the type int64"),
         ({"format": None}, "format is missing"),
-        ({"layer_sizes": np.array([2, 10**12, 2])}, "unknown|shape|missing"),
+        ({"layer_sizes": np.array([2, 10**12, 2])}, "must be at most 2147483647"),
         ({"layer_sizes": np.array([[2, 2]])}, "layer_sizes has the shape"),
         ({"layer_sizes": np.array([2])}, "at least 2 entries"),
         ({"layer_sizes": np.array([2, -2])}, "must be at least 1"),

@@ -30,16 +30,20 @@ _READ_AS = {
     "i4": "f8", "u4": "f8", "i8": "f8", "u8": "f8",
 }  # fmt: skip
 _LARGEST_EXACT = 2**53
+_LARGEST_SIZE = 2**31 - 1
+_MOST_THREADS = 4096
 _CHECKED_AT_ONCE = 2**18  # values: stays in cache, and short enough for Ctrl-C
 
 
-def integer(name: str, value: object, *, minimum: int) -> int:
-    """Return `value` as int, which must be at least `minimum`; bool is no integer here."""
+def integer(name: str, value: object, *, minimum: int, maximum: int | None = None) -> int:
+    """Return `value` as int within the bounds; bool is no integer here."""
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
         raise TypeError(f"{name}: {value!r}; must be an integer")
     number = operator.index(value)
     if number < minimum:
         raise ValueError(f"{name}: {number}; must be at least {minimum}")
+    if maximum is not None and number > maximum:
+        raise ValueError(f"{name}: {number}; must be at most {maximum}")
     return number
 
 
@@ -95,7 +99,7 @@ def dtype_name(dtype: object) -> Literal["float32", "float64"]:
     """Return "float32" or "float64" for a name or any other NumPy spelling of the two."""
     try:
         name = np.dtype(dtype).name if dtype is not None else ""  # type: ignore[call-overload]
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):  # NumPy parses text as a list of fields
         name = ""
     if name == "float32":
         return "float32"
@@ -121,7 +125,10 @@ def sizes(name: str, value: object, *, minimum_length: int) -> tuple[int, ...]:
     """Return a sequence of positive integers as a tuple."""
     if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
         raise TypeError(f"{name}: {value!r}; must be a sequence of integers, such as (512,)")
-    result = tuple(integer(f"{name}[{i}]", size, minimum=1) for i, size in enumerate(value))
+    result = tuple(
+        integer(f"{name}[{i}]", size, minimum=1, maximum=_LARGEST_SIZE)
+        for i, size in enumerate(value)
+    )
     if len(result) < minimum_length:
         raise ValueError(f"{name}: {result}; must have at least {minimum_length} entries")
     return result
@@ -139,7 +146,7 @@ def thread_count(threads: object) -> int:
     """Return the number of threads to use; None means OMP_NUM_THREADS or the CPUs allowed."""
     if threads is None:
         return _core.default_threads()
-    return integer("threads", threads, minimum=1)
+    return integer("threads", threads, minimum=1, maximum=_MOST_THREADS)
 
 
 def as_rows(x: ArrayLike, *, features: int | None, dtype: str, name: str = "x") -> Array:

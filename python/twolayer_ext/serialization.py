@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from twolayer_ext import checks
 from twolayer_ext.checks import Array, Parameters
+from twolayer_ext.datasets.files import open_regular
 from twolayer_ext.errors import FileFormatError
 
 FORMAT = "twolayer-ext network 1"
@@ -124,11 +125,11 @@ def read(path: str | os.PathLike[str]) -> NetworkState:
     Raises
     ------
     FileFormatError
-        The file is broken, truncated or not a network.
+        The file is broken, truncated, not a network, or no regular file.
     OSError
         The file cannot be read.
     """
-    with Path(path).open("rb") as stream:
+    with open_regular(Path(path)) as stream:
         try:
             with zipfile.ZipFile(stream) as archive:
                 return _state(_Entries(archive, size=stream.seek(0, os.SEEK_END)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,11 @@ BAD_ARGUMENTS = {
     "no threads": (["train", "--threads", "0"], "--threads: 0"),
     "no rows": (["train", "--limit", "0"], "--limit"),
     "whole fraction": (["train", "--validation-fraction", "1"], "--validation-fraction: 1"),
+    "a type in NumPy's grammar": (["train", "--dtype", "1_0"], "--dtype: '1_0'; must be"),
+    "weights beyond float32": (["train", "--init", "1e39"], "--init: 1e+39; must be"),
+    "more threads than can be": (["train", "--threads", str(10**40)], "--threads: 1"),
+    "more units than can be": (["train", "--hidden", str(10**40)], "--hidden-sizes[0]: 1"),
+    "no rule of normalisation": (["train", "--normalize", "None"], "--normalize: was 'None'"),
     "two validations": (
         ["train", "--validation-fraction", "0.1", "--validation-data", "digits"],
         "--validation-data",
@@ -36,6 +42,8 @@ BAD_ARGUMENTS = {
     "missing idx": (["train", "--data", "a.idx", "b.idx"], "a.idx"),
     "too many paths": (["train", "--data", "a", "b", "c"], "3 paths"),
     "missing network": (["train", "--network", "nowhere.npz"], "nowhere.npz"),
+    "folder for a network": (["train", "--network", "."], ".: is not a regular file"),
+    "folder for a model": (["predict", ".", "digits"], ".: is not a regular file"),
     "missing model": (["predict", "nowhere.npz", "digits"], "nowhere.npz"),
 }
 
@@ -70,6 +78,12 @@ def test_broken_files(tmp_path, model, blobs, capsys):
     Path("notes.txt").write_text("no data")
     status = main(["train", "--data", "notes.txt"])
     assert_one_line_error(capsys, status, "notes.txt", "IDX")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes as POSIX has them")
+def test_a_pipe_for_a_network_is_not_waited_for(tmp_path, capsys):
+    os.mkfifo("pipe.npz")
+    assert_one_line_error(capsys, main(["predict", "pipe.npz", "digits"]), "not a regular file")
 
 
 def test_data_that_does_not_fit_the_network(model, capsys):

@@ -212,11 +212,10 @@ def _name_or_number(text: str) -> str | float:
 def _normalization(text: str) -> str | tuple[float, float] | None:
     if text == "none":
         return None
-    parts = text.split(",")
-    if len(parts) == 1:
+    if text in ("standard", "center"):
         return text
     try:
-        shift, scale = map(float, parts)
+        shift, scale = map(float, text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"was {text!r}; it should be standard, center, none or two numbers SHIFT,SCALE"

@@ -58,7 +58,7 @@ def _write_csv(
         class_names = [str(index) for index in range(network.layer_sizes[-1])]
     classes = np.empty(len(x), dtype=np.int64)
     with whole_file(path) as stream:
-        text = io.TextIOWrapper(stream, "utf-8", newline="")
+        text = io.TextIOWrapper(stream, "utf-8", "backslashreplace", newline="")
         writer = csv.writer(text)
         writer.writerow(["row", "class", "name", "probability"])
         for start in range(0, len(x), ROWS_AT_ONCE):

@@ -164,7 +164,7 @@ def _form(data: Sequence[str]) -> str:
     if len(data) == 2:
         return "idx"
     if len(data) > 2:
-        raise ValueError(f"data: {len(data)} paths; it should be one, or two IDX files")
+        raise ValueError(f"{' '.join(data)}: {len(data)} paths; should be one, or two IDX files")
     path = Path(data[0])
     if path.is_dir():
         arrays = any(entry.suffix == ".npy" for entry in path.iterdir())
@@ -176,7 +176,7 @@ def _form(data: Sequence[str]) -> str:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     raise ValueError(
-        f"data: {path} is of no known form; it should be a folder, a .npz file, CIFAR-10's "
+        f"{path}: is of no known form; it should be a folder, a .npz file, CIFAR-10's "
         ".tar.gz, or two IDX files: images and labels"
     )
 
