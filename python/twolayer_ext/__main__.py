@@ -1,5 +1,5 @@
 """Makes ``python -m twolayer_ext`` the ``twolayer`` command."""
 
-from twolayer_ext.cli import main
+from twolayer_command import main
 
 raise SystemExit(main())

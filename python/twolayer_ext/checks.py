@@ -32,6 +32,7 @@ _READ_AS = {
     "i4": "f8", "u4": "f8", "i8": "f8", "u8": "f8",
 }  # fmt: skip
 _LARGEST_EXACT = 2**53
+_LARGEST_SIZE = 2**31 - 1
 _CHECKED_AT_ONCE = 2**18  # values: stays in cache, and short enough for Ctrl-C
 # Far above the CPUs of any machine; the runtime ends the process where threads cannot be made.
 _MOST_THREADS = 4096
@@ -121,7 +122,7 @@ def dtype_name(dtype: object) -> Literal["float32", "float64"]:
     """Return "float32" or "float64" for a name or any other NumPy spelling of the two."""
     try:
         name = np.dtype(dtype).name if dtype is not None else ""  # type: ignore[call-overload]
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):  # NumPy parses text as a list of fields
         name = ""
     if name == "float32":
         return "float32"
@@ -149,7 +150,10 @@ def sizes(name: str, value: object, *, minimum_length: int) -> tuple[int, ...]:
         value = value.tolist()
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         raise TypeError(f"{name}: {shown(value)}; must be a sequence of integers, such as (512,)")
-    result = tuple(integer(f"{name}[{i}]", size, minimum=1) for i, size in enumerate(value))
+    result = tuple(
+        integer(f"{name}[{i}]", size, minimum=1, maximum=_LARGEST_SIZE)
+        for i, size in enumerate(value)
+    )
     if len(result) < minimum_length:
         raise ValueError(f"{name}: {result}; must have at least {minimum_length} entries")
     return result

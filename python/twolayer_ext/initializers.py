@@ -12,13 +12,14 @@ from twolayer_ext.checks import Parameters
 from twolayer_ext.streams import Purpose, generator
 
 NAMES = ("auto", "he", "glorot", "lecun")
+_LARGEST_DEVIATION = 1e36  # a draw 100 times as large is still finite in float32
 
 
 def check(init: object) -> str | float:
-    """Return `init` if it is a known name or a number that is not negative."""
+    """Return `init` if it is a known name, or a number that can be a standard deviation."""
     if isinstance(init, str):
         return checks.choice("init", init, NAMES)
-    return checks.number("init", init, minimum=0)
+    return checks.number("init", init, minimum=0, below=_LARGEST_DEVIATION)
 
 
 def parameters(

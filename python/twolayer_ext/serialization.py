@@ -14,6 +14,7 @@ import math
 import os
 import re
 import secrets
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -73,10 +74,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".twolayer-{secrets.token_hex(8)}.tmp")
     try:
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "Is a directory")
-        if target.exists() and not target.is_file():
-            raise OSError(errno.EINVAL, "Not a regular file")
+        _refuse_others_than_files(target)
         with temporary.open("xb") as stream:
             yield stream
             stream.flush()
@@ -90,6 +88,31 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):  # mostly because it has its name, or was never made
             temporary.unlink()
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Find out, before the work whose result goes there, that `whole_file` can write to `path`.
+
+    Raises
+    ------
+    OSError
+        It cannot: its folder is missing or takes no files, or `path` is a folder, a pipe or a
+        device.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        _refuse_others_than_files(target)
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+
+
+def _refuse_others_than_files(target: Path) -> None:
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "Is a directory")
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, "Not a regular file")
 
 
 def write(path: str | os.PathLike[str], state: NetworkState) -> None:

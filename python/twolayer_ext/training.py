@@ -217,9 +217,17 @@ DEFAULTS = cast(TrainOptions, train.__kwdefaults__)
 
 
 def fit(
-    network_class: type[NetworkBase], x: ArrayLike, y: ArrayLike, options: TrainOptions
+    network_class: type[NetworkBase],
+    x: ArrayLike,
+    y: ArrayLike,
+    options: TrainOptions,
+    *,
+    classes: int | None = None,
 ) -> TrainResult:
-    """Train with the engine of `network_class`; `options` holds every argument of `train`."""
+    """Train with the engine of `network_class`; `options` holds every argument of `train`.
+
+    `classes` is the C of a new network where it is known; by default the labels tell.
+    """
     network = options["network"]
     if network is not None and not isinstance(network, network_class):
         raise TypeError(
@@ -231,13 +239,13 @@ def fit(
         x, features=None if network is None else network.layer_sizes[0], dtype=dtype
     )
     labels = checks.as_labels(
-        y, rows=len(rows), classes=None if network is None else network.layer_sizes[-1]
+        y, rows=len(rows), classes=classes if network is None else network.layer_sizes[-1]
     )
     training_rows, validation_rows = _split(options, len(rows))
     plan = _plan(options, len(training_rows))
     trainer_options = _trainer_options(options, dtype)
     if network is None:
-        sizes = _layer_sizes(options, rows, labels)
+        sizes = _layer_sizes(options, rows, labels, classes)
         activation = checks.choice("activation", options["activation"], checks.ACTIVATIONS)
         init = initializers.check(options["init"])
         normalize = normalization.check(options["normalize"], features=sizes[0], dtype=dtype)
@@ -352,8 +360,12 @@ def _trainer_options(options: TrainOptions, dtype: str) -> dict[str, Any]:
     }
 
 
-def _layer_sizes(options: TrainOptions, x: Array, y: NDArray[np.int64]) -> tuple[int, ...]:
+def _layer_sizes(
+    options: TrainOptions, x: Array, y: NDArray[np.int64], classes: int | None
+) -> tuple[int, ...]:
     hidden = checks.sizes("hidden_sizes", options["hidden_sizes"], minimum_length=0)
+    if classes is not None:
+        return x.shape[1], *hidden, classes
     largest = int(y.max())
     if largest == 0:
         raise ValueError("y: all labels are 0; must be of at least 2 classes")

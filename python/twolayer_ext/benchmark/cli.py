@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from twolayer_ext import checks
 from twolayer_ext.benchmark import report as reports
@@ -12,6 +11,7 @@ from twolayer_ext.benchmark.cases import CASES, cases_named
 from twolayer_ext.benchmark.contenders import TOLERANCES, own_contenders
 from twolayer_ext.benchmark.peers import peer_contenders
 from twolayer_ext.benchmark.run import CaseResult, Settings, benchmark
+from twolayer_ext.serialization import check_writable
 
 _ROUNDS = 5
 _QUICK_ROWS = 7000
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the benchmark and print its tables; 1 if a contender was wrong or failed."""
     cases = cases_named(arguments.cases)
     settings = Settings(
-        rounds=checks.integer("rounds", arguments.rounds, minimum=1),
+        rounds=checks.integer("--rounds", arguments.rounds, minimum=1),
         threads=checks.thread_count(arguments.threads),
     )
     if arguments.quick:
@@ -84,9 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
             limit=_QUICK_ROWS,
         )
     for path in filter(None, (arguments.json, arguments.plot)):
-        if not Path(path).resolve().parent.is_dir():  # said now, not after minutes of work
-            raise ValueError(f"{path}: its folder does not exist")
-    dtypes = [checks.choice("dtypes", name, tuple(TOLERANCES)) for name in arguments.dtypes]
+        check_writable(path)  # said now, not after minutes of work
+    dtypes = [checks.choice("--dtypes", name, tuple(TOLERANCES)) for name in arguments.dtypes]
     contenders = own_contenders(settings.threads, dtypes)
     if arguments.peers:
         contenders += peer_contenders()

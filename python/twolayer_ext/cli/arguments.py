@@ -183,8 +183,8 @@ def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "data",
         nargs="+",
         metavar="DATA",
-        help=f"{DATA_HELP}; of CIFAR-10 the test set; or one .npy file of rows without labels, or "
-        "the word 'digits' for the embedded ones",
+        help=f"{DATA_HELP}; of CIFAR-10 the test set; or rows without labels: one .npy file, an "
+        ".npz file or folder without y; or the word 'digits' for the embedded ones",
     )
     parser.add_argument(
         "--out", metavar="FILE", help=".npy: classes; .csv: row, class, its name, its probability"
@@ -212,11 +212,10 @@ def _name_or_number(text: str) -> str | float:
 def _normalization(text: str) -> str | tuple[float, float] | None:
     if text == "none":
         return None
-    parts = text.split(",")
-    if len(parts) == 1:
+    if text in ("standard", "center"):
         return text
     try:
-        shift, scale = map(float, parts)
+        shift, scale = map(float, text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"was {text!r}; it should be standard, center, none or two numbers SHIFT,SCALE"

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twolayer_ext.checks import as_rows
 from twolayer_ext.cli.sources import load_rows
 from twolayer_ext.network import Network, load
-from twolayer_ext.serialization import whole_file
+from twolayer_ext.serialization import check_writable, whole_file
 
 ROWS_AT_ONCE = 4096
 
@@ -25,8 +26,12 @@ def run(arguments: argparse.Namespace) -> int:
     out = None if arguments.out is None else Path(arguments.out)
     if out is not None and out.suffix not in (".npy", ".csv"):
         raise ValueError(f"--out: was {arguments.out!r}; it should end in .npy or .csv")
+    if out is not None:
+        check_writable(out)
     network = load(arguments.model)
     x, y, class_names = load_rows(arguments.data)
+    name = f"x of {' '.join(arguments.data)}"
+    x = as_rows(x, features=network.layer_sizes[0], dtype=network.dtype, name=name)
 
     if out is None:
         classes = network.predict(x)
@@ -53,7 +58,7 @@ def _write_csv(
         class_names = [str(index) for index in range(network.layer_sizes[-1])]
     classes = np.empty(len(x), dtype=np.int64)
     with whole_file(path) as stream:
-        text = io.TextIOWrapper(stream, "utf-8", newline="")
+        text = io.TextIOWrapper(stream, "utf-8", "backslashreplace", newline="")
         writer = csv.writer(text)
         writer.writerow(["row", "class", "name", "probability"])
         for start in range(0, len(x), ROWS_AT_ONCE):

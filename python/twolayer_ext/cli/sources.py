@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twolayer_ext import datasets
+from twolayer_ext.checks import as_labels, as_rows
 from twolayer_ext.datasets import Dataset
 from twolayer_ext.datasets.npy import map_npy, read_npz
 from twolayer_ext.streams import Purpose, generator
@@ -37,6 +38,29 @@ class Split:
     validation: Dataset | None
     validation_fraction: float
     test: Dataset | None
+    validation_option: str = "--data"  # where the validation set comes from
+    test_option: str = "--data"
+
+    def checked(self, features: int, classes: int, dtype: str) -> Split:
+        """Return the split as `train` and `evaluate` read it, for a network of these sizes.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Data of other sizes or types; the message names the option they came from.
+        """
+
+        def check(part: Dataset, option: str) -> Dataset:
+            x = as_rows(part.x, features=features, dtype=dtype, name=f"x of {option}")
+            y = as_labels(part.y, rows=len(x), classes=classes, name=f"y of {option}")
+            return replace(part, x=x, y=y)
+
+        return replace(
+            self,
+            training=check(self.training, "--data"),
+            validation=self.validation and check(self.validation, self.validation_option),
+            test=self.test and check(self.test, self.test_option),
+        )
 
 
 def load_split(
@@ -62,7 +86,9 @@ def load_split(
 
     loaded, test = _load(data)
     training, validation = loaded, None
+    validation_option = test_option = "--data"
     if validation_data:
+        validation_option = "--validation-data"
         validation = _load_evaluation_set(validation_data)
     elif validation_fraction is None:
         counts = {"digits": DIGITS_TRAINING, "cifar10": CIFAR10_TRAINING}
@@ -72,10 +98,13 @@ def load_split(
         else:
             training, validation = _part(loaded, 0, split_at), _part(loaded, split_at, None)
     if test_data:
+        test_option = "--test-data"
         test = _load_evaluation_set(test_data)
     if limit is not None:
         training = _part(training, 0, limit)
-    return Split(training, validation, validation_fraction or 0.0, test)
+    return Split(
+        training, validation, validation_fraction or 0.0, test, validation_option, test_option
+    )
 
 
 def is_digits(data: Sequence[str]) -> bool:
@@ -84,15 +113,40 @@ def is_digits(data: Sequence[str]) -> bool:
 
 
 def load_rows(data: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.int64] | None, Sequence[str]]:
-    """Load rows to predict: x, y (None without labels) and class names (empty likewise)."""
-    if len(data) == 1 and data[0].endswith(".npy"):
-        return map_npy(Path(data[0])), None, ()
-    if len(data) == 1 and data[0].endswith(".npz"):
-        arrays = read_npz(Path(data[0]), ("x", "y"))
-        if "x" in arrays and "y" not in arrays:
-            return arrays["x"].reshape(len(arrays["x"]), -1), None, ()
-    labelled = _load_evaluation_set(data)
-    return labelled.x, labelled.y, labelled.class_names
+    """Load what ``twolayer predict`` reads: x, y (None without labels), class names (maybe none).
+
+    Besides all that `train` takes: one .npy file, and an .npz file or a folder without y. x has
+    shape (rows, features): images are made rows.
+
+    Raises
+    ------
+    ValueError
+        Paths of no known form, or an array that does not hold rows.
+    FileFormatError, OSError
+        A file is broken or missing.
+    """
+    x = _load_unlabelled(Path(data[0])) if len(data) == 1 else None
+    if x is None:
+        labelled = _load_evaluation_set(data)
+        return labelled.x, labelled.y, labelled.class_names
+    if x.ndim < 2 or x.size == 0:
+        raise ValueError(
+            f"{data[0]}: x has shape {x.shape}; it should be (rows, features), none of them 0, or "
+            "(images, height, width)"
+        )
+    return x.reshape(len(x), -1), None, ()
+
+
+def _load_unlabelled(path: Path) -> NDArray[Any] | None:
+    """Load x if labels are missing; None if they are there, or this is data of another kind."""
+    if path.suffix == ".npy":
+        return map_npy(path)
+    if path.suffix == ".npz":
+        arrays = read_npz(path, ("x", "y"))
+        return None if "y" in arrays else arrays.get("x")
+    if (path / "x.npy").exists() and not (path / "y.npy").exists():
+        return map_npy(path / "x.npy")
+    return None
 
 
 def _load_evaluation_set(data: Sequence[str]) -> Dataset:
@@ -110,7 +164,7 @@ def _form(data: Sequence[str]) -> str:
     if len(data) == 2:
         return "idx"
     if len(data) > 2:
-        raise ValueError(f"data: {len(data)} paths; it should be one, or two IDX files")
+        raise ValueError(f"{' '.join(data)}: {len(data)} paths; should be one, or two IDX files")
     path = Path(data[0])
     if path.is_dir():
         arrays = any(entry.suffix == ".npy" for entry in path.iterdir())
@@ -122,7 +176,7 @@ def _form(data: Sequence[str]) -> str:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     raise ValueError(
-        f"data: {path} is of no known form; it should be a folder, a .npz file, CIFAR-10's "
+        f"{path}: is of no known form; it should be a folder, a .npz file, CIFAR-10's "
         ".tar.gz, or two IDX files: images and labels"
     )
 

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import math
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from twolayer_ext import plots, recipes
+from twolayer_ext import checks, plots, recipes
 from twolayer_ext.cli.sources import SPLIT_HELP, Split, is_digits, load_split
 from twolayer_ext.cli.table import Table, percent
 from twolayer_ext.errors import MissingExtraError, TrainingInterrupted
-from twolayer_ext.network import NetworkBase, load
-from twolayer_ext.serialization import whole_file
-from twolayer_ext.training import EpochEvent, TrainOptions, TrainResult, train
+from twolayer_ext.network import Network, NetworkBase, load
+from twolayer_ext.serialization import check_writable, whole_file
+from twolayer_ext.training import DEFAULTS, EpochEvent, TrainOptions, TrainResult, fit
 
 RECIPES: dict[str, Callable[[], TrainOptions]] = {
     "study-sgd-tuned": lambda: recipes.study_sgd("tuned"),
     "study-sgd-baseline": lambda: recipes.study_sgd("baseline"),
     "study-adam": recipes.study_adam,
 }
-DEFAULTS: TrainOptions = {"optimizer": "adam", "learning_rate": 1e-3, "epochs": 20}
+COMMAND_DEFAULTS: TrainOptions = {"optimizer": "adam", "learning_rate": 1e-3, "epochs": 20}
 # Weights that start small and are held back show the strokes of the pen in the picture.
 DIGITS_DEFAULTS: TrainOptions = {
-    **DEFAULTS,
+    **COMMAND_DEFAULTS,
     "hidden_sizes": (128,),
     "init": 0.01,
     "normalize": "center",
@@ -46,10 +49,12 @@ defaults:
 EVALUATED_TRAINING_ROWS = 10_000
 # Options that reach train() as they are; those of data and network are paths here.
 TRAIN_OPTIONS = frozenset(TrainOptions.__annotations__) - {"validation_data", "network"}
+NETWORK_OPTIONS = frozenset({"hidden_sizes", "activation", "init", "normalize", "dtype"})
+NETWORK_FILE, HISTORY_FILE, PICTURE_FILE = "network.npz", "history.json", "training.png"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, print the table of epochs, evaluate, save; return the exit status."""
+    """Train, print the table of epochs, save, evaluate; return the exit status."""
     split = load_split(
         arguments.data,
         arguments.validation_data,
@@ -58,48 +63,80 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.limit,
     )
     options = _train_options(arguments)
+    network = None if arguments.network is None else load(arguments.network)
+    if network is None:
+        classes = len(split.training.class_names)
+        if classes < 2:
+            raise ValueError(f"--data: {classes} class; it should hold at least 2")
+        split = split.checked(
+            split.training.x.shape[1], classes, checks.dtype_name(options["dtype"])
+        )
+    else:
+        classes = network.layer_sizes[-1]
+        split = split.checked(network.layer_sizes[0], classes, network.dtype)
+    options["network"] = network
     options["validation_fraction"] = split.validation_fraction
     if split.validation is not None:
         options["validation_data"] = (split.validation.x, split.validation.y)
-    folder = None if arguments.no_save else Path(arguments.out)
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)  # before training: its result has to go there
-
     table = _epoch_table()
     options["callbacks"] = (lambda event: _print_epoch(table, event),)
+
+    if arguments.no_save:
+        return _train_and_save(split, options, classes, None)
+    with _output_folder(Path(arguments.out)) as folder:
+        return _train_and_save(split, options, classes, folder)
+
+
+def _train_options(arguments: argparse.Namespace) -> TrainOptions:
+    """Arguments of `train`: its defaults, those of the command or the recipe, what was given."""
+    given = {name: value for name, value in vars(arguments).items() if name in TRAIN_OPTIONS}
+    chosen: dict[str, Any]
+    if arguments.recipe is not None:
+        chosen = {**RECIPES[arguments.recipe]()}
+        if "epochs" in given:
+            chosen.pop("max_steps", None)
+    elif is_digits(arguments.data) and arguments.network is None:
+        chosen = {**DIGITS_DEFAULTS}
+        if "hidden_sizes" in given:  # small weights would leave a deeper net dead
+            del chosen["init"]
+    else:
+        chosen = {**COMMAND_DEFAULTS}
+    if arguments.network is not None:  # it has these; given ones are compared with its own
+        chosen = {name: value for name, value in chosen.items() if name not in NETWORK_OPTIONS}
+    return cast(TrainOptions, {**DEFAULTS, **chosen, **given})
+
+
+@contextmanager
+def _output_folder(folder: Path) -> Iterator[Path]:
+    """Make the folder, see that the results can be written; take it away if nothing came of it."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (NETWORK_FILE, HISTORY_FILE, PICTURE_FILE):
+            check_writable(folder / name)
+        yield folder
+    finally:
+        for path in missing:
+            with suppress(OSError):  # one that is not empty stays
+                path.rmdir()
+
+
+def _train_and_save(split: Split, options: TrainOptions, classes: int, folder: Path | None) -> int:
     print(_describe(split), flush=True)
     try:
-        result = train(split.training.x, split.training.y, **options)
+        result = fit(Network, split.training.x, split.training.y, options, classes=classes)
     except TrainingInterrupted as interruption:
         steps = len(interruption.result.history["step_loss"])
         print(f"twolayer train: interrupted after {steps} steps", file=sys.stderr)
         if folder is not None:
             _save(folder, interruption.result, split)
         return 130
-    _evaluate(result.network, result.history, split)
-    if folder is not None:
+    if folder is not None:  # before anything else that can fail, or take time
         _save(folder, result, split)
+    _evaluate(result.network, result.history, split)
     return 0
-
-
-def _train_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Keyword arguments for `train`: the defaults or the recipe, then what was given."""
-    given = {name: value for name, value in vars(arguments).items() if name in TRAIN_OPTIONS}
-    options: dict[str, Any]
-    if arguments.recipe is not None:
-        options = {**RECIPES[arguments.recipe]()}
-        if "epochs" in given:
-            options.pop("max_steps", None)
-    elif is_digits(arguments.data) and arguments.network is None:
-        options = {**DIGITS_DEFAULTS}
-        if "hidden_sizes" in given:  # small weights would leave a deeper net dead
-            del options["init"]
-    else:
-        options = {**DEFAULTS}
-    options.update(given)
-    if arguments.network is not None:
-        options["network"] = load(arguments.network)
-    return options
 
 
 def _describe(split: Split) -> str:
@@ -158,22 +195,22 @@ def _evaluate(network: NetworkBase, history: Mapping[str, list[float]], split: S
 
 def _save(folder: Path, result: TrainResult, split: Split) -> None:
     """Write the three files, each whole or not at all, and say which were written."""
-    result.network.save(folder / "network.npz")
+    result.network.save(folder / NETWORK_FILE)
     history = {name: [_json_number(v) for v in values] for name, values in result.history.items()}
-    with whole_file(folder / "history.json") as stream:
+    with whole_file(folder / HISTORY_FILE) as stream:
         stream.write(json.dumps(history).encode())
-    written = ["network.npz", "history.json"]
+    written = [NETWORK_FILE, HISTORY_FILE]
     try:
         shape = split.training.image_shape
         figure = plots.plot_training(
             result.history, result.network, shape if plots.can_draw(shape) else None
         )
+        plots.save_figure(figure, folder / PICTURE_FILE)
+        written.append(PICTURE_FILE)
     except MissingExtraError as error:
         print(f"twolayer train: no picture: {error}", file=sys.stderr)
-    else:
-        plots.save_figure(figure, folder / "training.png")
-        written.append("training.png")
-    print(f"\nsaved in {folder}: {', '.join(written)}")
+    finally:  # after Ctrl-C, too
+        print(f"\nsaved in {folder}: {', '.join(written)}", flush=True)
 
 
 def _json_number(value: float) -> float | None:

@@ -14,8 +14,8 @@ from twolayer_ext.datasets.npy import map_npy, read_npz
 from twolayer_ext.errors import FileFormatError
 
 _NAMES = ("x", "y", "class_names")
-# Without class names a label may be anything; a stray one must not make millions of names.
-_MAX_UNNAMED_CLASSES = 1 << 16
+# Without class names a label may be anything; one far beyond the number of rows is a mistake.
+_MOST_UNNAMED_CLASSES = 10_000
 
 
 def load_arrays(path: str | os.PathLike[str]) -> Dataset:
@@ -92,6 +92,6 @@ def _names(names: NDArray[Any] | None, labels: NDArray[np.int64], path: Path) ->
             )
         return tuple(names.tolist())
     largest = int(labels.max(initial=0))
-    if largest >= _MAX_UNNAMED_CLASSES:
+    if largest >= max(_MOST_UNNAMED_CLASSES, len(labels)):
         raise FileFormatError(f"{path}: y holds a label of {largest}; labels count classes from 0")
     return tuple(str(label) for label in range(largest + 1))

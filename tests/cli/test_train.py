@@ -1,0 +1,306 @@
+"""`twolayer train`: what it prints and writes."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import twolayer_ext as tl
+from cli_runs import QUICK, assert_one_line_error
+from twolayer_ext import serialization
+from twolayer_ext.cli import main
+from twolayer_ext.cli import train as train_command
+from twolayer_ext.cli.sources import load_split
+from twolayer_ext.training import fit
+
+
+def test_train_on_the_digits_saves_all_and_reaches_96_percent(tmp_path, capsys):
+    assert main(["train"]) == 0
+    output, errors = capsys.readouterr()
+    assert errors == ""  # no terminal, so no progress
+    folder = tmp_path / "twolayer-run"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "history.json",
+        "network.npz",
+        "training.png",
+    ]
+    history = json.loads((folder / "history.json").read_text())
+    assert history["val_accuracy"][-1] >= 0.96
+    assert len(history["step_loss"]) == 30 * -(-1197 // 32)
+    assert (folder / "training.png").read_bytes().startswith(b"\x89PNG")
+    network = tl.load(folder / "network.npz")
+    split = load_split([], [], [], None, None)
+    loss, accuracy = network.evaluate(split.test.x, split.test.y)
+    assert f"test       300    {loss:.4f}    {accuracy:.2%}" in output
+    for heading in ("epoch", "loss", "val accuracy", "learning rate", "seconds"):
+        assert heading in output
+
+
+def test_the_table_has_a_row_for_every_epoch(blobs, capsys):
+    assert main(["train", "--data", str(blobs), *QUICK, "--no-save"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows if len(row) == 7 and row[0].isdigit()] == ["1", "2"]
+
+
+def test_no_save_writes_nothing(tmp_path, blobs):
+    assert main(["train", "--data", str(blobs), *QUICK, "--no-save"]) == 0
+    assert list(tmp_path.iterdir()) == [blobs]
+
+
+def test_every_option_of_train_reaches_it(blobs, monkeypatch):
+    seen = {}
+
+    def spy(network_class, x, y, options, **others):
+        seen.update(options)
+        return fit(network_class, x, y, options, **others)
+
+    monkeypatch.setattr(train_command, "fit", spy)
+    line = (
+        "--hidden 7 6 --activation tanh --optimizer adamw --learning-rate 0.01 --betas 0.8 0.9 "
+        "--learning-rate-decay 0.9 --epsilon 1e-7 --reg 1e-4 --weight-decay 1e-3 --batch-size 50 "
+        "--epochs 3 --max-steps 9 --init 0.1 --normalize 1,2 --validation-fraction 0.25 "
+        "--no-shuffle --dtype float64 --seed 5 --threads 1 --no-progress --no-save"
+    )
+    assert main(["train", "--data", str(blobs), *line.split()]) == 0
+    given = {
+        "hidden_sizes": [7, 6],
+        "activation": "tanh",
+        "optimizer": "adamw",
+        "learning_rate": 0.01,
+        "betas": [0.8, 0.9],
+        "learning_rate_decay": 0.9,
+        "epsilon": 1e-7,
+        "reg": 1e-4,
+        "weight_decay": 1e-3,
+        "batch_size": 50,
+        "epochs": 3,
+        "max_steps": 9,
+        "init": 0.1,
+        "normalize": (1.0, 2.0),
+        "validation_fraction": 0.25,
+        "shuffle": False,
+        "dtype": "float64",
+        "seed": 5,
+        "threads": 1,
+        "progress": False,
+    }
+    assert {name: seen[name] for name in given} == given
+    assert set(seen) == set(train_command.DEFAULTS)
+    sgd = "--optimizer sgd --momentum 0.9 --nesterov --normalize none --init he --no-save"
+    assert main(["train", "--data", str(blobs), "--hidden", *sgd.split()]) == 0
+    assert seen["hidden_sizes"] == []
+    assert (seen["momentum"], seen["nesterov"]) == (0.9, True)
+    assert (seen["normalize"], seen["init"]) == (None, "he")
+
+
+def test_the_same_seed_gives_the_same_file(blobs):
+    for out, threads in (("a", "1"), ("b", "2")):
+        arguments = ["--threads", threads, "--seed", "3", "--out", out]
+        assert main(["train", "--data", str(blobs), *QUICK, *arguments]) == 0
+    assert Path("a/network.npz").read_bytes() == Path("b/network.npz").read_bytes()
+
+
+def test_going_on_from_a_network(model, blobs, capsys):
+    before = tl.load(model).parameters[0][0]
+    arguments = ["--network", str(model), "--epochs", "1", "--out", "more"]
+    assert main(["train", "--data", str(blobs), *arguments]) == 0
+    after = tl.load("more/network.npz").parameters[0][0]
+    assert after.shape == before.shape
+    assert not np.array_equal(after, before)
+
+
+@pytest.mark.parametrize("recipe", sorted(train_command.RECIPES))
+def test_going_on_with_a_recipe_keeps_the_network(recipe, model, blobs):
+    line = f"--network {model} --recipe {recipe} --max-steps 2 --out more"
+    assert main(["train", "--data", str(blobs), *line.split()]) == 0
+    before, after = tl.load(model), tl.load("more/network.npz")
+    assert after.layer_sizes == before.layer_sizes == (5, 16, 3)
+    np.testing.assert_array_equal(after.shift, before.shift)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["--hidden 9", "--activation tanh", "--init 0.1", "--normalize center", "--dtype float64"],
+)
+def test_going_on_with_another_network_than_it_is(line, model, blobs, capsys):
+    arguments = f"--network {model} --recipe study-adam --out more {line}".split()
+    status = main(["train", "--data", str(blobs), *arguments])
+    assert_one_line_error(capsys, status, line.split()[0])
+    assert not Path("more").exists()
+
+
+@pytest.mark.parametrize("recipe", sorted(train_command.RECIPES))
+def test_recipes(recipe, blobs, capsys):
+    line = f"--recipe {recipe} --max-steps 3 --normalize standard --no-save"
+    assert main(["train", "--data", str(blobs), *line.split()]) == 0
+
+
+def test_a_recipe_with_epochs_given_counts_epochs(blobs):
+    line = "--recipe study-sgd-baseline --epochs 2 --out run"
+    assert main(["train", "--data", str(blobs), *line.split()]) == 0
+    assert len(json.loads(Path("run/history.json").read_text())["loss"]) == 2
+
+
+def test_separate_validation_and_test_data_and_a_limit(blobs, capsys):
+    data = ["--data", str(blobs), "--validation-data", str(blobs), "--test-data", str(blobs)]
+    assert main(["train", *data, "--limit", "100", *QUICK, "--no-save"]) == 0
+    output = capsys.readouterr().out
+    assert "100 training rows, 300 for validation, 300 for the test" in output
+    assert [line.split()[:2] for line in output.splitlines()[-3:]] == [
+        ["training", "100"],
+        ["validation", "300"],
+        ["test", "300"],
+    ]
+
+
+def test_the_network_has_an_output_for_every_class_that_the_data_knows(blobs):
+    """Also for those that no training row is of."""
+    with np.load(blobs) as arrays:
+        order = np.argsort(arrays["y"])
+        np.savez("sorted.npz", x=arrays["x"][order], y=arrays["y"][order])
+        np.savez("named.npz", **arrays, class_names=np.array(["a", "b", "c", "d"]))
+    line = ["--test-data", str(blobs), "--limit", "20", *QUICK, "--out", "run"]
+    assert main(["train", "--data", "sorted.npz", *line]) == 0
+    assert tl.load("run/network.npz").layer_sizes == (5, 16, 3)
+    assert main(["train", "--data", "named.npz", *line]) == 0
+    assert tl.load("run/network.npz").layer_sizes == (5, 16, 4)
+
+
+@pytest.mark.parametrize("option", ["--test-data", "--validation-data"])
+@pytest.mark.parametrize(
+    ("wrong", "part"),
+    [
+        ({"x": np.zeros((4, 7), np.float32)}, "7 features a row; must have 5"),
+        ({"y": np.array([0, 1, 2, 3])}, "3 in row 3"),
+        ({"x": np.full((4, 5), np.nan, np.float32)}, "nan in row 0"),
+    ],
+    ids=["features", "class", "nan"],
+)
+def test_data_that_does_not_fit_is_refused_before_training(option, wrong, part, blobs, capsys):
+    np.savez("other.npz", **{"x": np.zeros((4, 5), np.float32), "y": np.arange(4) % 2} | wrong)
+    status = main(["train", "--data", str(blobs), option, "other.npz", *QUICK, "--out", "run"])
+    output = capsys.readouterr()
+    assert (status, output.out) == (2, "")
+    assert f" of {option}: {part}" in output.err
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_a_finished_run_is_saved_before_it_is_evaluated(error, blobs, capsys, monkeypatch):
+    def failing(*_):
+        raise error
+
+    monkeypatch.setattr(train_command, "_evaluate", failing)
+    status = main(["train", "--data", str(blobs), *QUICK, "--out", "run"])
+    assert status == (130 if error is KeyboardInterrupt else 2)
+    assert tl.load("run/network.npz").layer_sizes == (5, 16, 3)
+    assert "saved in run: network.npz, history.json, training.png" in capsys.readouterr().out
+
+
+def test_ctrl_c_while_the_picture_is_drawn(blobs, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_command.plots, "plot_training", interrupted)
+    assert main(["train", "--data", str(blobs), *QUICK, "--out", "run"]) == 130
+    assert "saved in run: network.npz, history.json\n" in capsys.readouterr().out
+    assert sorted(path.name for path in Path("run").iterdir()) == ["history.json", "network.npz"]
+
+
+@pytest.mark.parametrize("out", ["blobs.npz", "blobs.npz/run", "taken", "/dev/null/run"])
+def test_results_that_cannot_be_written_are_found_out_before_training(
+    out, blobs, capsys, monkeypatch
+):
+    def trained(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr(train_command, "fit", trained)
+    Path("taken/history.json").mkdir(parents=True)
+    status = main(["train", "--data", str(blobs), "--out", out])
+    assert_one_line_error(capsys, status, out)
+
+
+def test_a_folder_without_the_right_to_write(tmp_path, blobs, capsys, monkeypatch):
+    def denied(**_):  # as the file system says it, but to root
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(serialization.tempfile, "TemporaryFile", denied)
+    status = main(["train", "--data", str(blobs), "--out", "a/run"])
+    assert_one_line_error(capsys, status, "a/run/network.npz: Permission denied")
+    assert list(tmp_path.iterdir()) == [blobs]
+
+
+def test_a_bad_option_leaves_no_folder_behind(tmp_path, blobs, capsys):
+    Path("there").mkdir()
+    for out in ("a/b/run", "there", "there/run"):
+        status = main(["train", "--data", str(blobs), "--momentum", "2", "--out", out])
+        assert_one_line_error(capsys, status, "--momentum: 2.0")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["blobs.npz", "there"]
+
+
+def test_history_json_has_no_nan(blobs):
+    arguments = ["--validation-fraction", "0", "--out", "run"]
+    assert main(["train", "--data", str(blobs), *QUICK, *arguments]) == 0
+    text = Path("run/history.json").read_text()
+    assert json.loads(text)["val_loss"] == [None, None]
+    assert "NaN" not in text
+
+
+def test_idx_files(tmp_path):
+    images, labels = tmp_path / "images.idx", tmp_path / "labels.idx"
+    digits = tl.datasets.load_digits()
+    images.write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, 1797, 8, 8) + digits.x.tobytes())
+    labels.write_bytes(struct.pack(">4BI", 0, 0, 8, 1, 1797) + digits.y.astype(np.uint8).tobytes())
+    data = [str(images), str(labels)]
+    assert main(["train", "--data", *data, *QUICK, "--out", "run"]) == 0
+    assert Path("run/training.png").exists()
+    assert main(["predict", "run/network.npz", *data, "--out", "p.npy"]) == 0
+    assert np.load("p.npy").shape == (1797,)
+
+
+def test_images_of_a_shape_that_cannot_be_drawn(tmp_path):
+    random = np.random.default_rng(0)
+    np.savez("boxes.npz", x=random.integers(9, size=(60, 2, 3, 4)), y=np.arange(60) % 3)
+    assert main(["train", "--data", "boxes.npz", *QUICK, "--out", "run"]) == 0
+    assert Path("run/training.png").exists()
+
+
+def test_without_matplotlib_one_line_names_the_extra(blobs, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["train", "--data", str(blobs), *QUICK, "--out", "run"]) == 0
+    output, errors = capsys.readouterr()
+    assert errors.count("\n") == 1
+    assert "twolayer-ext[plot]" in errors
+    assert sorted(path.name for path in Path("run").iterdir()) == ["history.json", "network.npz"]
+    assert "network.npz, history.json" in output
+
+
+def test_divergence_says_what_to_try(blobs, capsys):
+    line = "--optimizer sgd --learning-rate 1e30 --no-save"
+    status = main(["train", "--data", str(blobs), *line.split()])
+    assert_one_line_error(capsys, status, "step", "a smaller --learning-rate")
+
+
+@pytest.mark.skipif(
+    "TWOLAYER_CIFAR10" not in os.environ,
+    reason="set TWOLAYER_CIFAR10 to a folder that holds cifar-10-batches-py and -bin",
+)
+def test_the_studys_split_of_cifar10(capsys):
+    path = os.environ["TWOLAYER_CIFAR10"]
+    split = load_split([path], [], [], None, None)
+    assert [len(part) for part in (split.training, split.validation, split.test)] == [
+        49_000,
+        1_000,
+        10_000,
+    ]
+    assert split.training.x.base is not None  # a view: nothing was copied
+    line = "--recipe study-sgd-tuned --max-steps 2 --out run"
+    assert main(["train", "--data", path, *line.split()]) == 0
+    assert "training, first    10,000" in capsys.readouterr().out
