@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from twolayer_ext.sweeping import SweepResult
     from twolayer_ext.training import TrainResult
 
 
@@ -55,4 +56,18 @@ class TrainingInterrupted(KeyboardInterrupt):
 
     def __init__(self, result: TrainResult) -> None:
         super().__init__("training was interrupted; .result holds the network and its history")
+        self.result = result
+
+
+class SweepInterrupted(KeyboardInterrupt):
+    """A sweep was interrupted by Ctrl-C.
+
+    Attributes
+    ----------
+    result : SweepResult
+        The runs that were finished.
+    """
+
+    def __init__(self, result: SweepResult) -> None:
+        super().__init__("the sweep was interrupted; .result holds the finished runs")
         self.result = result
