@@ -51,9 +51,10 @@ def check_all(
     checked, _ = prepare(Network, x, y, _options(first, validation_data))
     assert checked.validation is not None
     data = SharedData(checked.x, checked.y, checked.validation[:2])
-    # Zeros of the same shapes: the values need not be looked at for each configuration.
+    # Of the same shapes, but one row of memory: no values to look at for each configuration.
     rows, validation_rows = (
-        np.broadcast_to(np.zeros(1, np.uint8), part.shape) for part in (data.x, data.validation[0])
+        np.broadcast_to(np.zeros((1, part.shape[1]), np.uint8), part.shape)
+        for part in (data.x, data.validation[0])
     )
     dtypes = set()
     for number, config in candidates.items():

@@ -77,8 +77,9 @@ def sweep(
     out : path-like, optional
         A folder, made if missing. Each finished run becomes a line of ``runs.jsonl`` at once, the
         end writes ``table.md`` and, where matplotlib is installed, ``sweep.png``. A sweep that
-        was stopped goes on when called again with the same space, data and seed; other
-        `configurations`, `method` and `eta` use the runs that are there, too.
+        was stopped, or killed, goes on when called again: with the same space, data, seed and
+        version of this package. With another number of configurations, or method, or eta, it
+        uses those of the finished runs that it needs.
     progress : bool, optional
         Show progress on standard error; by default if that is a terminal.
 
