@@ -1,4 +1,4 @@
-"""Progress of a training run on standard error: a tqdm bar when tqdm is installed, else one line.
+"""Progress of a training run or a sweep on standard error: a bar of tqdm if installed, else a line.
 
 The display is erased at the end of every epoch and when training ends, so that whatever callbacks
 and callers print stands on lines of its own.

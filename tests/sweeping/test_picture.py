@@ -41,6 +41,7 @@ def test_picture_has_a_panel_for_each_argument_varied(figure_of):
         for i in range(30)
     ]
     accuracies = [*rng.uniform(0.2, 0.5, 28), 0.75, math.nan]
+    configs[-1]["learning_rate"] = 10.0  # far from all others, and still to be seen
     figure = figure_of(configs, accuracies)
     axes = {a.get_title(loc="left"): a for a in figure.axes}
     assert list(axes) == ["activation", "batch_size", "learning_rate", "momentum"]
@@ -50,6 +51,9 @@ def test_picture_has_a_panel_for_each_argument_varied(figure_of):
         runs, best, diverged = panel.collections
         assert [len(c.get_offsets()) for c in (runs, best, diverged)] == [29, 1, 1]
         assert best.get_offsets()[0][1] == 75.0
+        low, high = panel.get_xlim()
+        assert low < diverged.get_offsets()[0][0] < high
+        assert diverged.get_offsets()[0][1] < runs.get_offsets()[:, 1].min()
     rate = axes["learning_rate"].collections[1].get_offsets()[0][0]
     assert rate == configs[28]["learning_rate"]
     (legend,) = figure.legends

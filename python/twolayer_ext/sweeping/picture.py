@@ -27,7 +27,7 @@ def plot_sweep(result: SweepResult) -> Figure:
     """Draw one panel for each argument in which the runs differ; the best run is ringed.
 
     Where runs have different numbers of epochs, the more there are, the stronger the colour. Runs
-    that diverged are crosses at the bottom.
+    that diverged are crosses below all others.
 
     Parameters
     ----------
@@ -102,13 +102,13 @@ def _draw(axes: Axes, name: str, runs: Sequence[Run]) -> None:
             label=f"best, {up[0]:.2f}%",
         )
     if not ended.all():
+        low, high = (up[ended].min(), up[ended].max()) if ended.any() else (0.0, 100.0)
         axes.scatter(
             across[~ended],
-            np.full((~ended).sum(), 0.03),
+            np.full((~ended).sum(), low - 0.08 * max(1.0, high - low)),
             s=28,
             marker="x",
             color=_DIVERGED_COLOUR,
-            transform=axes.get_xaxis_transform(),
             label="diverged",
         )
 

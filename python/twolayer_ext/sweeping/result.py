@@ -108,7 +108,7 @@ class SweepResult:
             values = [value_text(run.config[name]) if name in run.config else "" for name in names]
             results = ["diverged", "", ""]
             if not run.diverged:
-                results = [f"{run.val_accuracy:.2%}", f"{run.val_loss:.4f}", f"{run.accuracy:.2%}"]
+                results = [f"{run.val_accuracy:.2%}", f"{run.val_loss:.5g}", f"{run.accuracy:.2%}"]
             rows.append([*results, str(run.epochs), *values, str(run.number)])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         rows.insert(1, ["-" * (width - 1) + ":" for width in widths])
