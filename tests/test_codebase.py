@@ -153,12 +153,12 @@ def test_imports_run_one_way():
     order = [
         {"errors", "_core", "streams"},
         {"checks", "datasets"},
-        {"engine", "initializers", "normalization", "progress", "serialization"},
+        {"distributions", "engine", "initializers", "normalization", "progress", "serialization"},
         {"network"},
         {"loop", "gradients"},
         {"training"},
         {"reference", "recipes", "plots", "study_check"},
-        {"benchmark"},
+        {"benchmark", "sweeping"},
         {"cli"},
     ]
     rank = {name: level for level, names in enumerate(order) for name in names}

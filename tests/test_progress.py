@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from twolayer_ext import progress
-from twolayer_ext.progress import Progress
+from twolayer_ext.progress import Progress, SweepProgress
 
 
 class Terminal(io.StringIO):
@@ -106,6 +106,25 @@ def test_only_the_number_of_steps_known(stderr, clock, display):
         clock.now += 1
         bar.update(3, 5, 5, 1.0, 0.5)
         assert "epoch 3 " in visible(stderr.getvalue())
+
+
+def test_a_sweep_shows_runs_their_best_and_time_left(stderr, clock, display):
+    with SweepProgress(True, "round 1 of 2, run ", 12, before=4) as bar:
+        clock.now += 10
+        bar.update(2, 0.4567)
+        shown = visible(stderr.getvalue())
+        assert "round 1 of 2, run 6/12" in shown
+        assert "25%" in shown  # of the 8 that were left
+        assert "best val accuracy 45.7%" in shown
+        if display == "line":
+            assert "00:30 left" in shown
+        clock.now += 0.05
+        bar.update(3, 0.4567)
+        assert visible(stderr.getvalue()) == shown  # too early to draw again
+        clock.now += 0.05
+        bar.update(3, float("nan"))
+        assert "run 7/12" in visible(stderr.getvalue())
+    assert visible(stderr.getvalue()) == ""
 
 
 @pytest.mark.parametrize("enabled", [False, None])

@@ -6,18 +6,20 @@
 >>> classes = result.network.predict(digits.x)
 """
 
-from twolayer_ext import datasets, errors, recipes, reference
+from twolayer_ext import datasets, distributions, errors, recipes, reference
 from twolayer_ext._core import build_info
 from twolayer_ext.errors import (
     DivergenceError,
     DownloadError,
     FileFormatError,
     MissingExtraError,
+    SweepInterrupted,
     TrainingInterrupted,
     TwolayerError,
 )
 from twolayer_ext.gradients import GradientReport, check_gradients
 from twolayer_ext.network import Network, load
+from twolayer_ext.sweeping import SweepResult, sweep
 from twolayer_ext.training import EpochEvent, TrainResult, train
 
 __version__ = "0.1.0"
@@ -30,6 +32,8 @@ __all__ = [
     "GradientReport",
     "MissingExtraError",
     "Network",
+    "SweepInterrupted",
+    "SweepResult",
     "TrainResult",
     "TrainingInterrupted",
     "TwolayerError",
@@ -37,9 +41,11 @@ __all__ = [
     "build_info",
     "check_gradients",
     "datasets",
+    "distributions",
     "errors",
     "load",
     "recipes",
     "reference",
+    "sweep",
     "train",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from twolayer_ext.sweeping import SweepResult
     from twolayer_ext.training import TrainResult
 
 # Exceptions are pickled and copied by calling their class with `args`, the message; those whose
@@ -66,6 +67,22 @@ class TrainingInterrupted(KeyboardInterrupt):
 
     def __init__(self, result: TrainResult) -> None:
         super().__init__("training was interrupted; .result holds the network and its history")
+        self.result = result
+
+    def __reduce__(self) -> _Reduced:
+        return type(self), (self.result,), self.__dict__
+
+class SweepInterrupted(KeyboardInterrupt):
+    """A sweep was interrupted by Ctrl-C.
+
+    Attributes
+    ----------
+    result : SweepResult
+        The runs that were finished.
+    """
+
+    def __init__(self, result: SweepResult) -> None:
+        super().__init__("the sweep was interrupted; .result holds the finished runs")
         self.result = result
 
     def __reduce__(self) -> _Reduced:

@@ -1,4 +1,4 @@
-"""Progress of a training run on standard error: a tqdm bar when tqdm is installed, else one line.
+"""Progress of a training run or a sweep on standard error: a bar of tqdm if installed, else a line.
 
 The display is erased at the end of every epoch and when training ends, so that whatever callbacks
 and callers print stands on lines of its own.
@@ -16,29 +16,15 @@ from typing import Protocol, Self, TextIO
 REFRESH_SECONDS = 0.1
 
 
-class Progress:
-    """Shows step, loss, accuracy, samples a second and time left while training runs.
+class _Shown:
+    """What all displays have in common: when there is one, and that leaving the block erases it."""
 
-    Use it as a context manager: leaving the block erases the display.
-
-    Parameters
-    ----------
-    enabled : bool or None
-        True always shows, False never, None only when standard error is a terminal.
-    epochs : int or None
-        Number of epochs, shown as ``epoch 3/10``; None when only the number of steps is known.
-    total_steps : int
-        Steps of the whole run, 1 or more; the time left is worked out from it.
-    """
-
-    def __init__(self, enabled: bool | None, epochs: int | None, total_steps: int) -> None:
+    def __init__(self, enabled: bool | None, total: int) -> None:
         if enabled is None:
             enabled = sys.stderr is not None and sys.stderr.isatty()
-        self._display = _make_display(sys.stderr, total_steps) if enabled else None
-        self._epochs = epochs
+        self._display = _make_display(sys.stderr, total) if enabled else None
         self._started = time.monotonic()
         self._next_refresh = 0.0
-        self._val_accuracy = math.nan
 
     def __enter__(self) -> Self:
         self._started = time.monotonic()
@@ -54,6 +40,38 @@ class Progress:
             self._display.close()
             self._display = None
 
+    def _due(self) -> bool:
+        """Whether it is time to draw again; if so, that counts as done."""
+        now = time.monotonic()
+        if now < self._next_refresh:
+            return False
+        self._next_refresh = now + REFRESH_SECONDS
+        return True
+
+    def _seconds(self) -> float:
+        return max(time.monotonic() - self._started, 1e-9)
+
+
+class Progress(_Shown):
+    """Shows step, loss, accuracy, samples a second and time left while training runs.
+
+    Use it as a context manager: leaving the block erases the display.
+
+    Parameters
+    ----------
+    enabled : bool or None
+        True always shows, False never, None only when standard error is a terminal.
+    epochs : int or None
+        Number of epochs, shown as ``epoch 3/10``; None when only the number of steps is known.
+    total_steps : int
+        Steps of the whole run, 1 or more; the time left is worked out from it.
+    """
+
+    def __init__(self, enabled: bool | None, epochs: int | None, total_steps: int) -> None:
+        super().__init__(enabled, total_steps)
+        self._epochs = epochs
+        self._val_accuracy = math.nan
+
     def update(self, epoch: int, steps: int, samples: int, loss: float, accuracy: float) -> None:
         """Tell how far training is; redraws at most ten times a second.
 
@@ -66,13 +84,9 @@ class Progress:
         loss, accuracy : float
             Running means over the epoch so far; accuracy as a fraction of 1.
         """
-        if self._display is None:
+        if self._display is None or not self._due():
             return
-        now = time.monotonic()
-        if now < self._next_refresh:
-            return
-        self._next_refresh = now + REFRESH_SECONDS
-        seconds = max(now - self._started, 1e-9)
+        seconds = self._seconds()
         epoch_text = f"epoch {epoch}" if self._epochs is None else f"epoch {epoch}/{self._epochs}"
         val = "" if math.isnan(self._val_accuracy) else f" (val {self._val_accuracy:.1%})"
         speed = f"{samples / seconds:,.0f} samples/s"
@@ -93,6 +107,38 @@ class Progress:
             self._val_accuracy = history["val_accuracy"][-1]
         self._display.clear()
         self._next_refresh = 0.0
+
+
+class SweepProgress(_Shown):
+    """Shows how many runs of a sweep's round are done, the best so far, and the time left.
+
+    Use it as a context manager: leaving the block erases the display.
+
+    Parameters
+    ----------
+    enabled : bool or None
+        As for `Progress`.
+    title : str
+        Stands first, before the count of runs.
+    total : int
+        Runs of the round.
+    before : int
+        Those of them that were done earlier; the time left is worked out from the others.
+    """
+
+    def __init__(self, enabled: bool | None, title: str, total: int, before: int) -> None:
+        super().__init__(enabled, max(1, total - before))
+        self._title = title
+        self._total = total
+        self._before = before
+
+    def update(self, done: int, best: float) -> None:
+        """Tell how many runs of this call are done, and the best val_accuracy; nan for none."""
+        if self._display is None or not self._due():
+            return
+        text = f"{self._title}{self._before + done}/{self._total}"
+        status = "" if math.isnan(best) else f"best val accuracy {best:.1%}"
+        self._display.show(text, done, self._seconds(), status)
 
 
 class _Display(Protocol):

@@ -13,6 +13,7 @@ class Purpose(IntEnum):
     INIT = 0
     SHUFFLE = 1
     SPLIT = 2
+    SWEEP = 3
 
 
 def generator(seed: int, purpose: Purpose, *key: int) -> np.random.Generator:
@@ -27,6 +28,6 @@ def generator(seed: int, purpose: Purpose, *key: int) -> np.random.Generator:
     purpose : Purpose
         What the numbers are for.
     *key : int
-        Tells streams of one purpose apart: the epoch, for shuffling.
+        Tells streams of one purpose apart: the epoch, for shuffling; the configuration, for sweeps.
     """
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, int(purpose), *key])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypedDict, cast
 
 import numpy as np
@@ -224,9 +224,23 @@ def fit(
     *,
     classes: int | None = None,
 ) -> TrainResult:
-    """Train with the engine of `network_class`; `options` holds every argument of `train`.
+    """Train with the engine of `network_class`; see `prepare`."""
+    _, begin = prepare(network_class, x, y, options, classes=classes)
+    return begin().run()
 
-    `classes` is the C of a new network where it is known; by default the labels tell.
+
+def prepare(
+    network_class: type[NetworkBase],
+    x: ArrayLike,
+    y: ArrayLike,
+    options: TrainOptions,
+    *,
+    classes: int | None = None,
+) -> tuple[Data, Callable[[], Loop]]:
+    """Check every argument of `train`; return the checked data, and what makes the loop over it.
+
+    `options` holds every argument of `train`; `classes` is the C of a new network where it is
+    known, by default the labels tell.
     """
     network = options["network"]
     if network is not None and not isinstance(network, network_class):
@@ -256,24 +270,30 @@ def fit(
     if validation_rows is not None:
         validation = rows, labels, validation_rows
 
-    # All arguments are right: now the work begins.
-    if network is None:
-        if isinstance(normalize, str):
-            normalize = normalization.from_data(
-                normalize, rows, None if validation_rows is None else training_rows, dtype
+    data = Data(rows, labels, training_rows, validation)
+
+    def begin() -> Loop:
+        """Make network and trainer; all arguments are right."""
+        start = network
+        if start is None:
+            pair = normalize
+            if isinstance(pair, str):
+                chosen = None if validation_rows is None else training_rows
+                pair = normalization.from_data(pair, rows, chosen, dtype)
+            start = network_class(
+                sizes,
+                activation=activation,
+                init=init,
+                dtype=dtype,
+                seed=plan.seed,
+                normalize=pair,
             )
-        network = network_class(
-            sizes,
-            activation=activation,
-            init=init,
-            dtype=dtype,
-            seed=plan.seed,
-            normalize=normalize,
+        trainer = start.engine.trainer(
+            start.core, **trainer_options, batch_size=plan.batch_size, threads=plan.threads
         )
-    trainer = network.engine.trainer(
-        network.core, **trainer_options, batch_size=plan.batch_size, threads=plan.threads
-    )
-    return Loop(network, trainer, Data(rows, labels, training_rows, validation), plan).run()
+        return Loop(start, trainer, data, plan)
+
+    return data, begin
 
 
 def _split(options: TrainOptions, count: int) -> tuple[Rows, Rows | None]:

@@ -1,0 +1,127 @@
+"""What a sweep gives: its runs, best first, and their table."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from twolayer_ext.sweeping.space import Config, key
+
+_WIDEST = 40
+
+
+@dataclass(frozen=True)
+class Run:
+    """One configuration, trained.
+
+    Attributes
+    ----------
+    number : int
+        Of the configuration: which draw it was, from 0.
+    config : dict
+        Keyword arguments of `train`.
+    val_accuracy, val_loss : float
+        After the last epoch; nan for a run that diverged.
+    accuracy : float
+        In the last epoch, as in `TrainResult.history`; nan for a run that diverged.
+    epochs : int
+        That were begun.
+    seconds : float
+        They took, validation not counted, on one of the sweep's threads.
+    """
+
+    number: int
+    config: Config
+    val_accuracy: float
+    val_loss: float
+    accuracy: float
+    epochs: int
+    seconds: float
+
+    @property
+    def diverged(self) -> bool:
+        """Whether there is nothing to compare, since the loss stopped being finite."""
+        return math.isnan(self.val_accuracy)
+
+
+def ranked(runs: list[Run]) -> list[Run]:
+    """Sort by validation accuracy; ties go to the lower loss, then to the earlier draw."""
+
+    def rank(run: Run) -> tuple[Any, ...]:
+        if run.diverged:
+            return True, 0.0, 0.0, run.number, run.epochs
+        return False, -run.val_accuracy, run.val_loss, run.number, run.epochs
+
+    return sorted(runs, key=rank)
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What a sweep gives.
+
+    Attributes
+    ----------
+    runs : tuple of Run
+        Best validation accuracy first, those that diverged last. With method "halving" a
+        configuration has one run for each number of epochs it was given.
+    """
+
+    runs: tuple[Run, ...]
+
+    @property
+    def best(self) -> Config:
+        """The best run's keyword arguments: ``train(x, y, **result.best)`` repeats that run.
+
+        Raises
+        ------
+        ValueError
+            No run has ended with a finite loss.
+        """
+        if not self.runs or self.runs[0].diverged:
+            raise ValueError(
+                f"best: none of {len(self.runs)} runs has ended with a finite loss; "
+                "try smaller learning rates"
+            )
+        return dict(self.runs[0].config)
+
+    @property
+    def swept(self) -> tuple[str, ...]:
+        """Names of the arguments in which the runs differ, without ``epochs``."""
+        names = sorted({name for run in self.runs for name in run.config} - {"epochs"})
+        return tuple(
+            name
+            for name in names
+            if len({key({name: run.config.get(name)}) for run in self.runs}) > 1
+        )
+
+    def table(self) -> str:
+        """Return all runs as a table in Markdown.
+
+        It is the same for the same arguments, whatever the number of workers.
+        """
+        names = self.swept
+        rows = [["val accuracy", "val loss", "accuracy", "epochs", *names, "configuration"]]
+        for run in self.runs:
+            values = [value_text(run.config[name]) if name in run.config else "" for name in names]
+            results = ["diverged", "", ""]
+            if not run.diverged:
+                results = [f"{run.val_accuracy:.2%}", f"{run.val_loss:.5g}", f"{run.accuracy:.2%}"]
+            rows.append([*results, str(run.epochs), *values, str(run.number)])
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        rows.insert(1, ["-" * (width - 1) + ":" for width in widths])
+        lines = (
+            " | ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+            for row in rows
+        )
+        return "".join(f"| {line} |\n" for line in lines)
+
+
+def value_text(value: object) -> str:
+    """Return an argument's value in a few characters."""
+    if isinstance(value, (float, np.floating)):
+        return f"{float(value):.4g}"
+    text = " ".join(str(value).split())
+    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"

@@ -1,0 +1,160 @@
+"""The search itself: every configuration checked, then rounds of runs over the same data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from twolayer_ext import checks, normalization
+from twolayer_ext.checks import Array
+from twolayer_ext.network import Network
+from twolayer_ext.progress import SweepProgress
+from twolayer_ext.sweeping.journal import Journal
+from twolayer_ext.sweeping.result import Run, SweepResult, ranked
+from twolayer_ext.sweeping.space import Config
+from twolayer_ext.sweeping.workers import Task, run_all
+from twolayer_ext.training import DEFAULTS, TrainOptions, prepare
+
+Labels = NDArray[np.int64]
+
+
+class SharedData(NamedTuple):
+    """What all runs read, as the engine reads it: nothing is converted twice."""
+
+    x: Array
+    y: Labels
+    validation: tuple[Array, Labels]
+
+
+class Round(NamedTuple):
+    """How many of the best configurations are run, and for how many epochs.
+
+    None stands for what each configuration says.
+    """
+
+    configurations: int
+    epochs: int | None
+
+
+def check_all(
+    candidates: Mapping[int, Config],
+    x: ArrayLike,
+    y: ArrayLike,
+    validation_data: tuple[ArrayLike, ArrayLike],
+) -> SharedData:
+    """Check all configurations as `train` does, and the data; return the data."""
+    first = next(iter(candidates.values()))
+    checked, _ = prepare(Network, x, y, _options(first, validation_data))
+    assert checked.validation is not None
+    data = SharedData(checked.x, checked.y, checked.validation[:2])
+    # Of the same shapes, but one row of memory: no values to look at for each configuration.
+    rows, validation_rows = (
+        np.broadcast_to(np.zeros((1, part.shape[1]), np.uint8), part.shape)
+        for part in (data.x, data.validation[0])
+    )
+    dtypes = set()
+    for number, config in candidates.items():
+        try:
+            prepare(Network, rows, data.y, _options(config, (validation_rows, data.validation[1])))
+        except (ValueError, TypeError) as error:
+            error.add_note(f"in configuration {number} of the sweep: {config}")
+            raise
+        dtypes.add(checks.dtype_name(config.get("dtype", DEFAULTS["dtype"])))
+    for dtype in sorted(dtypes):  # what is finite in the first one's may be infinite in another's
+        checks.as_rows(data.x, features=None, dtype=dtype)
+        checks.as_rows(data.validation[0], features=None, dtype=dtype, name="validation_data[0]")
+    return data
+
+
+def _options(
+    config: Config, validation_data: tuple[ArrayLike, ArrayLike], threads: int = 1
+) -> TrainOptions:
+    """Return every argument of `train` for one configuration."""
+    own = TrainOptions(validation_data=validation_data, threads=threads, progress=False)
+    return cast(TrainOptions, {**DEFAULTS, **config, **own})
+
+
+class Search:
+    """One sweep over checked data; `run` is called once.
+
+    Parameters
+    ----------
+    data : SharedData
+    workers : int
+        How many runs at once.
+    progress : bool or None
+        As for `train`.
+    journal : Journal
+        Holds the runs of earlier calls, and takes the new ones.
+    """
+
+    def __init__(
+        self, data: SharedData, workers: int, progress: bool | None, journal: Journal
+    ) -> None:
+        self._data = data
+        self._workers = workers
+        self._progress = progress
+        self._journal = journal
+        self._finished: list[Run] = []  # appended to by all workers, which is one operation
+        self._pairs: dict[tuple[str, str], tuple[ArrayLike, ArrayLike]] = {}
+
+    def result(self) -> SweepResult:
+        """Return what is finished."""
+        return SweepResult(tuple(ranked(self._finished)))
+
+    def run(self, candidates: Mapping[int, Config], rounds: Sequence[Round]) -> SweepResult:
+        """Run all rounds; each takes the best of the one before, and none that diverged."""
+        chosen = list(candidates)
+        for number, (configurations, epochs) in enumerate(rounds, start=1):
+            title = "run " if len(rounds) == 1 else f"round {number} of {len(rounds)}, run "
+            configs = {i: candidates[i] for i in chosen[:configurations]}
+            if epochs is not None:
+                configs = {i: {**config, "epochs": epochs} for i, config in configs.items()}
+            runs = self._round(title, configs)
+            chosen = [run.number for run in ranked(runs) if not run.diverged]
+        return self.result()
+
+    def _round(self, title: str, configs: Mapping[int, Config]) -> list[Run]:
+        """Return a run of each configuration: an earlier one where there is one."""
+        found = {i: self._journal.find(i, config) for i, config in configs.items()}
+        runs = [run for run in found.values() if run is not None]
+        self._finished += runs
+        missing = {i: config for i, config in configs.items() if found[i] is None}
+        if not missing:
+            return runs
+        threads = max(1, self._workers // len(missing))
+        tasks = [self._task(i, config, threads) for i, config in missing.items()]
+        before = len(runs)
+
+        def finished(run: Run) -> None:
+            self._journal.add(run)
+            runs.append(run)
+            self._finished.append(run)
+
+        with SweepProgress(self._progress, title, len(configs), before) as progress:
+            run_all(
+                tasks,
+                min(self._workers, len(tasks)),
+                finished,
+                lambda: progress.update(len(runs) - before, _best(self._finished)),
+            )
+        return runs
+
+    def _task(self, number: int, config: Config, threads: int) -> Task:
+        """Return a task; what each would compute from all of the data is computed once."""
+        options = _options(config, self._data.validation, threads)
+        normalize = options["normalize"]
+        if isinstance(normalize, str):
+            which = str(normalize), checks.dtype_name(options["dtype"])
+            if which not in self._pairs:
+                self._pairs[which] = normalization.from_data(which[0], self._data.x, None, which[1])
+            options["normalize"] = self._pairs[which]
+        return Task(number, config, self._data.x, self._data.y, options)
+
+
+def _best(runs: Iterable[Run]) -> float:
+    return max((run.val_accuracy for run in runs if not run.diverged), default=math.nan)
