@@ -153,9 +153,10 @@ def test_imports_run_one_way():
     order = [
         {"errors", "_core", "streams"},
         {"checks", "datasets"},
-        {"engine", "initializers", "normalization", "progress", "serialization"},
+        {"engine", "initializers", "normalization", "progress", "schedules", "serialization"},
         {"network"},
         {"loop", "gradients"},
+        {"options"},
         {"training"},
         {"reference", "recipes", "plots", "study_check"},
         {"benchmark"},

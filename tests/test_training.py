@@ -107,9 +107,9 @@ def test_every_row_once_an_epoch_in_another_order(backend, blobs, monkeypatch):
         def __init__(self, network, **options):
             self.trainer = trainer(network, **options)
 
-        def run(self, x, y, rows, learning_rate, losses):
+        def run(self, x, y, rows, learning_rates, losses):
             seen.extend(rows.tolist())
-            return self.trainer.run(x, y, rows, learning_rate, losses)
+            return self.trainer.run(x, y, rows, learning_rates, losses)
 
     monkeypatch.setattr(
         backend.Network, "engine", backend.Network.engine._replace(trainer=Recorder)

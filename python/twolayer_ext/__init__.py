@@ -6,7 +6,7 @@
 >>> classes = result.network.predict(digits.x)
 """
 
-from twolayer_ext import datasets, errors, recipes, reference
+from twolayer_ext import datasets, errors, recipes, reference, schedules
 from twolayer_ext._core import build_info
 from twolayer_ext.errors import (
     DivergenceError,
@@ -41,5 +41,6 @@ __all__ = [
     "load",
     "recipes",
     "reference",
+    "schedules",
     "train",
 ]

@@ -59,6 +59,6 @@ class Trainer:
         x: NDArray[Any],
         y: NDArray[np.int64],
         rows: NDArray[np.int64],
-        learning_rate: float,
+        learning_rates: NDArray[np.float64],
         losses: NDArray[np.float64],
     ) -> tuple[int, int]: ...

@@ -21,7 +21,8 @@ from twolayer_ext.bfloat16 import Bfloat16Operands, Operands
 from twolayer_ext.checks import Array, Parameters
 from twolayer_ext.engine import Engine, Rows
 from twolayer_ext.network import NetworkBase
-from twolayer_ext.training import DefaultText, TrainOptions, TrainResult
+from twolayer_ext.options import DefaultText, TrainOptions
+from twolayer_ext.training import TrainResult
 
 
 def activate(name: str, z: Array) -> Array:
@@ -199,7 +200,7 @@ class NumpyTrainer:
         x: Array,
         y: NDArray[np.int64],
         rows: Rows,
-        learning_rate: float,
+        learning_rates: NDArray[np.float64],
         losses: NDArray[np.float64],
     ) -> tuple[int, int]:
         """Train on consecutive batches of `rows`; return steps done and right predictions."""
@@ -220,7 +221,7 @@ class NumpyTrainer:
                 gradients = self.network.gradients(
                     outputs, probabilities, labels, self.reg, operands
                 )
-                self.update(gradients, learning_rate)
+                self.update(gradients, float(learning_rates[step]))
         return len(losses), correct
 
     def update(self, gradients: Parameters, learning_rate: float) -> None:

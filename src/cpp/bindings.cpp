@@ -277,24 +277,27 @@ class BoundTrainer {
         network_);
   }
 
-  py::tuple run(const py::array& x, const Indices& y, const Indices& rows, double learning_rate,
-                Array<double>& losses) {
+  py::tuple run(const py::array& x, const Indices& y, const Indices& rows,
+                const Array<double>& learning_rates, Array<double>& losses) {
     return std::visit(
         [&](const auto& trainer, const auto& network) -> py::tuple {
           if constexpr (std::is_invocable_v<decltype(&std::decay_t<decltype(*trainer)>::run),
                                             decltype(*trainer), decltype(*network), const Data&,
-                                            const Rows&, double, double*>) {
+                                            const Rows&, const double*, double*>) {
             const Data data = view(x, &y, network->sizes.front());
             const Rows chosen = select(x, rows);
             require_labels(y, network->sizes.back());
-            require(losses.ndim() == 1 &&
-                        losses.shape(0) >= (chosen.count + batch_size_ - 1) / batch_size_,
+            const std::int64_t steps = (chosen.count + batch_size_ - 1) / batch_size_;
+            require(learning_rates.ndim() == 1 && learning_rates.shape(0) >= steps,
+                    "learning_rates: one element a step is needed");
+            require(losses.ndim() == 1 && losses.shape(0) >= steps,
                     "losses: one element a step is needed");
+            const double* rates = learning_rates.data();
             double* to = losses.mutable_data();
             Progress progress;
             {
               py::gil_scoped_release release;
-              progress = trainer->run(*network, data, chosen, learning_rate, to);
+              progress = trainer->run(*network, data, chosen, rates, to);
             }
             return py::make_tuple(progress.steps, progress.correct);
           } else {
@@ -380,5 +383,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
            arg("beta1"), arg("beta2"), arg("epsilon"), arg("weight_decay"), arg("reg"),
            arg("batch_size"), arg("threads"), arg("compute_dtype") = py::none())
       .def("run", &BoundTrainer::run, arg("x"), arg("y").noconvert(), arg("rows").noconvert(),
-           arg("learning_rate"), arg("losses").noconvert());
+           arg("learning_rates").noconvert(), arg("losses").noconvert());
 }

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from twolayer_ext.benchmark import cli as benchmark
 from twolayer_ext.cli import check, info, predict, train
+from twolayer_ext.cli.schedule import SCHEDULE_HELP
 
 DATA_HELP = (
     "CIFAR-10 (its folder, either layout, or the published .tar.gz), an .npz file, a folder of "
@@ -155,10 +156,13 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         ("--batch-size", int, "samples a step"),
         ("--epochs", int, "passes over the training rows"),
         ("--max-steps", int, "stop after this many steps"),
+        ("--early-stopping", int, "stop after N epochs without a smaller val loss; keep the best"),
+        ("--average-epochs", int, "end with the mean of the weights after each of the last N"),
         ("--seed", int, "same seed, same bits"),
         ("--threads", int, "default: OMP_NUM_THREADS, else the CPUs this process may use"),
     ):
         steps.add_argument(option, type=kind, metavar="X" if kind is float else "N", help=text)
+    steps.add_argument("--schedule", nargs="+", metavar=("NAME", "KEY=NUMBER"), help=SCHEDULE_HELP)
     steps.add_argument(
         "--betas", nargs=2, type=float, metavar=("B1", "B2"), help="of adam and adamw"
     )

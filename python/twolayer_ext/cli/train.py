@@ -6,15 +6,16 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from twolayer_ext import plots, recipes
+from twolayer_ext.cli.schedule import parse_schedule
 from twolayer_ext.cli.sources import SPLIT_HELP, Split, is_digits, load_split
 from twolayer_ext.cli.table import Table, percent
 from twolayer_ext.errors import MissingExtraError, TrainingInterrupted
-from twolayer_ext.network import NetworkBase, load
+from twolayer_ext.network import load
 from twolayer_ext.serialization import whole_file
 from twolayer_ext.training import EpochEvent, TrainOptions, TrainResult, train
 
@@ -36,7 +37,8 @@ DIGITS_DEFAULTS: TrainOptions = {
 }
 DEFAULTS_HELP = f"""\
 defaults:
-  With --recipe, those of the recipe; --epochs then lets the recipe's number of steps go.
+  With --recipe, those of the recipe; --epochs then lets the recipe's number of steps go,
+  --schedule its learning-rate decay.
   Without, --optimizer adam --learning-rate 0.001 --epochs 20; for the digits besides
   --hidden 128 --init 0.01 --normalize center --reg 0.001 --batch-size 32 --epochs 30
   (--init only while --hidden is not given).
@@ -76,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         if folder is not None:
             _save(folder, interruption.result, split)
         return 130
-    _evaluate(result.network, result.history, split)
+    _evaluate(result, split)
     if folder is not None:
         _save(folder, result, split)
     return 0
@@ -85,11 +87,15 @@ def run(arguments: argparse.Namespace) -> int:
 def _train_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Keyword arguments for `train`: the defaults or the recipe, then what was given."""
     given = {name: value for name, value in vars(arguments).items() if name in TRAIN_OPTIONS}
+    if "schedule" in given:
+        given["schedule"] = parse_schedule(given["schedule"])
     options: dict[str, Any]
     if arguments.recipe is not None:
         options = {**RECIPES[arguments.recipe]()}
         if "epochs" in given:
             options.pop("max_steps", None)
+        if "schedule" in given:
+            options.pop("learning_rate_decay", None)
     elif is_digits(arguments.data) and arguments.network is None:
         options = {**DIGITS_DEFAULTS}
         if "hidden_sizes" in given:  # small weights would leave a deeper net dead
@@ -137,7 +143,8 @@ def _print_epoch(table: Table, event: EpochEvent) -> None:
     )
 
 
-def _evaluate(network: NetworkBase, history: Mapping[str, list[float]], split: Split) -> None:
+def _evaluate(result: TrainResult, split: Split) -> None:
+    network, history = result.network, result.history
     table = Table(["set", "rows", "loss", "accuracy"])
     if split.validation_fraction == 0.0:  # else only train() knows which rows it trained on
         x, y = split.training.x, split.training.y
@@ -149,7 +156,8 @@ def _evaluate(network: NetworkBase, history: Mapping[str, list[float]], split: S
         loss, accuracy = network.evaluate(split.validation.x, split.validation.y)
         table.row(["validation", f"{len(split.validation):,}", f"{loss:.4f}", percent(accuracy)])
     elif split.validation_fraction:
-        loss, accuracy = history["val_loss"][-1], history["val_accuracy"][-1]
+        kept = -1 if result.best_epoch is None else result.best_epoch - 1
+        loss, accuracy = history["val_loss"][kept], history["val_accuracy"][kept]
         table.row(["validation", "", f"{loss:.4f}", percent(accuracy)])
     if split.test is not None:
         loss, accuracy = network.evaluate(split.test.x, split.test.y)

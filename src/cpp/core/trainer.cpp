@@ -103,7 +103,7 @@ double Trainer<T, Work>::penalty() const {
 
 template <class T, class Work>
 Progress Trainer<T, Work>::run(Network<T>& network, const Data& data, const Rows& rows,
-                               double learning_rate, double* losses) {
+                               const double* learning_rates, double* losses) {
   Progress progress{0, 0};
   const std::int64_t steps = (rows.count + batch_size_ - 1) / batch_size_;
   const auto batch_at = [&](std::int64_t i) {
@@ -126,7 +126,7 @@ Progress Trainer<T, Work>::run(Network<T>& network, const Data& data, const Rows
       }
       if (!std::isfinite(loss)) break;
       backward_pass(network, batch.count, work_, member);
-      const OptimizerStep<T> step = next_step(learning_rate, powers);
+      const OptimizerStep<T> step = next_step(learning_rates[i], powers);
       const bool more = i + 1 < steps;
       const Gather<T> next = gathering(network, data, batch_at(more ? i + 1 : i), work_);
       update_pass(network, work_, batch.count, member, [&](std::size_t l) {

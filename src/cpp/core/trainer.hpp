@@ -31,11 +31,11 @@ class Trainer {
   Trainer(const Network<T>& network, const OptimizerOptions& options, std::int64_t batch_size,
           int threads);
 
-  // Trains on consecutive batches of `rows`, the last of which may be short; losses[i] is step i's
-  // loss before its update, reg's part included. Stops at a loss that is not finite, before the
-  // update, so that the network stays as it was.
-  Progress run(Network<T>& network, const Data& data, const Rows& rows, double learning_rate,
-               double* losses);
+  // Trains on consecutive batches of `rows`, the last of which may be short; learning_rates[i] is
+  // step i's, losses[i] its loss before its update, reg's part included. Stops at a loss that is
+  // not finite, before the update, so that the network stays as it was.
+  Progress run(Network<T>& network, const Data& data, const Rows& rows,
+               const double* learning_rates, double* losses);
 
  private:
   struct State {  // of one layer, as the optimizer wants it
