@@ -150,6 +150,40 @@ def test_every_option_of_train_reaches_it(blobs, monkeypatch):
     assert seen["hidden_sizes"] == []
     assert (seen["momentum"], seen["nesterov"]) == (0.9, True)
     assert (seen["normalize"], seen["init"]) == (None, "he")
+    seen.clear()
+    line = "--average-epochs 2 --schedule one-cycle --epochs 3 --no-save"
+    assert main(["train", "--data", str(blobs), *line.split()]) == 0
+    assert seen["average_epochs"] == 2
+    assert [seen["schedule"](step, 50) for step in range(50)] == [
+        tl.schedules.one_cycle()(step, 50) for step in range(50)
+    ]
+
+
+@pytest.mark.parametrize("recipe", ["", "--recipe study-adam"])
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [
+        ("step milestones=0.5,0.75 factor=0.5", [1, 1, 0.5, 0.25]),
+        ("step milestones=0.25", [1, 0.1, 0.1, 0.1]),
+        ("step every=0.25 factor=0.5", [1, 0.5, 0.25, 0.125]),
+        ("cosine final=0.5", [1, 0.5 + (2 + 2**0.5) / 8, 0.75, 0.5 + (2 - 2**0.5) / 8]),
+    ],
+)
+def test_schedule(blobs, recipe, schedule, factors):
+    """With a recipe, too, it takes the place of the decay."""
+    line = f"{recipe} --schedule {schedule} --epochs 4 --learning-rate 0.01"
+    assert main(["train", "--data", str(blobs), *line.split()]) == 0
+    history = json.loads(Path("twolayer-run/history.json").read_text())
+    assert history["learning_rate"] == pytest.approx([0.01 * factor for factor in factors])
+
+
+def test_early_stopping_reports_the_epoch_it_keeps(blobs, capsys):
+    line = "--validation-fraction 0.5 --learning-rate 0.3 --epochs 50 --early-stopping 3 --seed 1"
+    assert main(["train", "--data", str(blobs), *line.split()]) == 0
+    losses = json.loads(Path("twolayer-run/history.json").read_text())["val_loss"]
+    assert len(losses) == losses.index(min(losses)) + 4 < 50
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[1] for line in lines if line[:1] == ["validation"]] == [f"{min(losses):.4f}"]
 
 
 def test_the_same_seed_gives_the_same_file(blobs):
@@ -348,6 +382,18 @@ BAD_ARGUMENTS = {
     "no threads": (["train", "--threads", "0"], "threads"),
     "no rows": (["train", "--limit", "0"], "--limit"),
     "whole fraction": (["train", "--validation-fraction", "1"], "validation_fraction"),
+    "unknown schedule": (["train", "--schedule", "linear"], "cosine, one-cycle, step"),
+    "unknown setting": (["train", "--schedule", "cosine", "heat=1"], "warmup, final"),
+    "setting without a number": (["train", "--schedule", "cosine", "warmup"], "KEY=NUMBER"),
+    "several numbers": (["train", "--schedule", "cosine", "warmup=0,1"], "KEY=NUMBER"),
+    "wrong setting": (["train", "--schedule", "cosine", "warmup=2"], "warmup: 2"),
+    "step of nothing": (["train", "--schedule", "step"], "milestones: None"),
+    "schedule and decay": (
+        ["train", "--schedule", "cosine", "--learning-rate-decay", "0.9"],
+        "learning_rate_decay",
+    ),
+    "no patience": (["train", "--early-stopping", "0"], "early_stopping"),
+    "too many to average": (["train", "--average-epochs", "99"], "average_epochs"),
     "two validations": (
         ["train", "--validation-fraction", "0.1", "--validation-data", "digits"],
         "--validation-data",
