@@ -151,12 +151,12 @@ def trainer():
             core, twin = pair(rng, (40, 33, 17, 7), activation, "float64")
             chosen = options(name, reg=1e-3, weight_decay=1e-3)
             losses, twin_losses = np.zeros(steps), np.zeros(steps)
-            rate = 0.05 if chosen["optimizer"] == "sgd" else 1e-3
+            rates = np.full(steps, 0.05 if chosen["optimizer"] == "sgd" else 1e-3)
             done = _core.Trainer(core, **chosen, batch_size=33, threads=threads).run(
-                x, y, rows, rate, losses
+                x, y, rows, rates, losses
             )
             wanted = NumpyTrainer(twin, **chosen, batch_size=33, threads=1).run(
-                x, y, rows, rate, twin_losses
+                x, y, rows, rates, twin_losses
             )
             if done != wanted:
                 print(f"FAILED {name} {activation}: {done} against {wanted}")
@@ -186,8 +186,9 @@ def bits():
             core, _ = pair(np.random.default_rng(4), (300, 100, 33, 10), activation, dtype)
             core.set_normalization(np.full(300, 127.5), np.full(300, 127.5))
             losses = np.zeros(200)
+            rates = np.full(200, 1e-2 if chosen["optimizer"] == "sgd" else 1e-3)
             _core.Trainer(core, **chosen, batch_size=50, threads=threads).run(
-                x, y, rows, 1e-2 if chosen["optimizer"] == "sgd" else 1e-3, losses
+                x, y, rows, rates, losses
             )
             arrays = [a for i in range(3) for a in core.layer(i)] + [losses]
             digests.add(hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest())

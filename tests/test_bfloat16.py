@@ -72,9 +72,9 @@ def gradient_error(core, twin, x, y, threads, reg=0.0):
     before = [twin.layer(i) for i in layers]
     losses, twin_losses = np.zeros(1), np.zeros(1)
     chosen = options(reg=reg)
-    rows = np.arange(n)
-    _core.Trainer(core, **chosen, batch_size=n, threads=threads).run(x, y, rows, rate, losses)
-    NumpyTrainer(twin, **chosen, batch_size=n, threads=1).run(x, y, rows, rate, twin_losses)
+    rows, rates = np.arange(n), np.array([rate])
+    _core.Trainer(core, **chosen, batch_size=n, threads=threads).run(x, y, rows, rates, losses)
+    NumpyTrainer(twin, **chosen, batch_size=n, threads=1).run(x, y, rows, rates, twin_losses)
     worst = abs(losses[0] - twin_losses[0]) / (1 + twin_losses[0])
     for i in layers:
         wanted = [(old - new) / rate for old, new in zip(before[i], twin.layer(i), strict=True)]
@@ -166,11 +166,11 @@ def test_optimizers_agree_with_the_twin(name):
     core, twin = pair(rng, (40, 33, 17, 7), "tanh")
     x, y = inputs(rng, 330, 40, "float32"), rng.integers(0, 7, 330)
     chosen = options(**OPTIMIZERS[name], reg=1e-3, weight_decay=1e-3)
-    rate = 0.05 if chosen["optimizer"] == "sgd" else 1e-3
+    rates = np.full(30, 0.05 if chosen["optimizer"] == "sgd" else 1e-3)
     rows = np.concatenate([rng.permutation(330) for _ in range(3)])
     losses, twin_losses = np.zeros(30), np.zeros(30)
-    _core.Trainer(core, **chosen, batch_size=33, threads=2).run(x, y, rows, rate, losses)
-    NumpyTrainer(twin, **chosen, batch_size=33, threads=1).run(x, y, rows, rate, twin_losses)
+    _core.Trainer(core, **chosen, batch_size=33, threads=2).run(x, y, rows, rates, losses)
+    NumpyTrainer(twin, **chosen, batch_size=33, threads=1).run(x, y, rows, rates, twin_losses)
     np.testing.assert_allclose(losses, twin_losses, rtol=ONE_OPERAND / 8)
     assert losses[20:].mean() < losses[:10].mean()
 

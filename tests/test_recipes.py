@@ -58,3 +58,21 @@ def test_recipes_are_arguments_of_train(backend, pixels):
     w, b = backend.Network((40, 512, 5), init=1e-4).parameters[0]
     assert w.std() == pytest.approx(1e-4, rel=0.05)
     assert not b.any()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "left_out"),
+    [(tl.recipes.study_sgd, {"init", "normalize"}), (tl.recipes.study_adam, {"init"})],
+)
+def test_going_on_with_a_recipe_less_what_the_network_decides(pixels, recipe, left_out):
+    options = {**recipe(), "progress": False}
+    if "max_steps" not in options:
+        options["epochs"] = 1
+    else:
+        options["max_steps"] = 2
+    network = tl.train(*pixels, **options).network
+    for name in left_out:
+        with pytest.raises(ValueError, match=f"^{name}: "):
+            tl.train(*pixels, network=network, **{name: options[name]})
+    rest = {name: value for name, value in options.items() if name not in left_out}
+    assert tl.train(*pixels, network=network, **rest).network is network

@@ -107,9 +107,12 @@ def test_every_row_once_an_epoch_in_another_order(backend, blobs, monkeypatch):
         def __init__(self, network, **options):
             self.trainer = trainer(network, **options)
 
-        def run(self, x, y, rows, learning_rate, losses):
+        def run(self, x, y, rows, learning_rates, losses, weights):
             seen.extend(rows.tolist())
-            return self.trainer.run(x, y, rows, learning_rate, losses)
+            return self.trainer.run(x, y, rows, learning_rates, losses, weights)
+
+        def publish(self):
+            self.trainer.publish()
 
     monkeypatch.setattr(
         backend.Network, "engine", backend.Network.engine._replace(trainer=Recorder)
@@ -471,7 +474,7 @@ def test_going_on_needs_the_engines_own_network(blobs):
         ({"epsilon": 1e300, "dtype": "float32"}, "epsilon: 1e[+]300 is inf in float32"),
         ({"learning_rate": 10**400}, "learning_rate: 10{199}.*; must be finite and above 0"),
         ({"init": 10**5000}, "init: an integer of thousands of digits; must be finite"),
-        ({"hidden_sizes": (2**62,)}, r"hidden_sizes: \(\d+,\); .*memory has addresses"),
+        ({"hidden_sizes": (2**30, 2**31 - 1)}, r"hidden_sizes: \(.*\); .*memory has addresses"),
         ({"threads": 2**40}, "threads: 1099511627776; must be at most 4096"),
         ({"reg": -0.1}, "reg: -0.1"),
         ({"weight_decay": -1}, "weight_decay: -1"),

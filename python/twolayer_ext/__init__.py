@@ -6,7 +6,7 @@
 >>> classes = result.network.predict(digits.x)
 """
 
-from twolayer_ext import datasets, distributions, errors, recipes, reference
+from twolayer_ext import datasets, distributions, errors, recipes, reference, schedules
 from twolayer_ext._core import build_info
 from twolayer_ext.errors import (
     DivergenceError,
@@ -20,11 +20,13 @@ from twolayer_ext.errors import (
 from twolayer_ext.gradients import GradientReport, check_gradients
 from twolayer_ext.network import Network, load
 from twolayer_ext.sweeping import SweepResult, sweep
+from twolayer_ext.techniques import Augment
 from twolayer_ext.training import EpochEvent, TrainResult, train
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Augment",
     "DivergenceError",
     "DownloadError",
     "EpochEvent",
@@ -46,6 +48,7 @@ __all__ = [
     "load",
     "recipes",
     "reference",
+    "schedules",
     "sweep",
     "train",
 ]

@@ -82,7 +82,7 @@ class Trainer:
         x: NDArray[Any],
         y: NDArray[np.int64],
         rows: NDArray[np.int64],
-        learning_rate: float,
+        learning_rates: NDArray[np.float64],
         losses: NDArray[np.float64],
         weights: NDArray[np.float64] | None = None,
     ) -> tuple[int, int]: ...

@@ -74,15 +74,16 @@ class EngineTrainer(Protocol):
         x: Array,
         y: NDArray[np.int64],
         rows: Rows,
-        learning_rate: float,
+        learning_rates: NDArray[np.float64],
         losses: NDArray[np.float64],
         weights: NDArray[np.float64] | None = None,
     ) -> tuple[int, int]:
         """Train on consecutive batches of `rows`; return steps done and right predictions.
 
-        One loss a step is written, form (4) on the batch before its update. Stops at a
-        step whose loss is not finite, before its update; that step is counted. `weights` are
-        those of all rows of x. With batch normalisation the network follows at `publish`.
+        `learning_rates` has one entry a step. One loss a step is written, form (4) on the batch
+        before its update. Stops at a step whose loss is not finite, before its update; that step
+        is counted. `weights` are those of all rows of x. With batch normalisation the network
+        follows at `publish`.
         """
 
     def publish(self) -> None:

@@ -40,12 +40,13 @@ class MissingExtraError(TwolayerError, ImportError):
 
 
 class DivergenceError(TwolayerError, ArithmeticError):
-    """The loss stopped being finite.
+    """The loss, the validation loss or a parameter stopped being finite.
 
     Attributes
     ----------
     result : TrainResult
-        History up to and including the step that failed, and the network as it was left.
+        History up to and including the step that failed, and the network as it was left; with
+        early stopping, as it was after its best epoch.
     """
 
     def __init__(self, message: str, result: TrainResult) -> None:
@@ -71,6 +72,7 @@ class TrainingInterrupted(KeyboardInterrupt):
 
     def __reduce__(self) -> _Reduced:
         return type(self), (self.result,), self.__dict__
+
 
 class SweepInterrupted(KeyboardInterrupt):
     """A sweep was interrupted by Ctrl-C.

@@ -24,12 +24,13 @@ from twolayer_ext.checks import Array
 from twolayer_ext.engine import AugmentOptions, Engine, Gradients, Rows
 from twolayer_ext.gradients import GradientReport, check_gradients
 from twolayer_ext.network import NetworkBase
+from twolayer_ext.options import DefaultText, TrainOptions
 from twolayer_ext.reference_layers import (
     BATCH_NORM_EPSILON,
     BATCH_NORM_MOMENTUM,
     Between,
 )
-from twolayer_ext.training import DefaultText, TrainOptions, TrainResult
+from twolayer_ext.training import TrainResult
 
 __all__ = ["GradientReport", "Network", "TrainResult", "check_gradients", "load", "train"]
 
@@ -281,7 +282,7 @@ class NumpyTrainer:
         x: Array,
         y: NDArray[np.int64],
         rows: Rows,
-        learning_rate: float,
+        learning_rates: NDArray[np.float64],
         losses: NDArray[np.float64],
         weights: NDArray[np.float64] | None = None,
     ) -> tuple[int, int]:
@@ -315,7 +316,7 @@ class NumpyTrainer:
                 delta = delta.astype(self.network.dtype)
                 gradients = self.network.gradients(outputs, between, delta, self.reg, operands)
                 self.follow_statistics(between, len(batch))
-                self.update(gradients, learning_rate)
+                self.update(gradients, float(learning_rates[step]))
         return len(losses), correct
 
     def images(self, x: Array) -> Array:

@@ -2,84 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypedDict, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import cast
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from twolayer_ext import checks, initializers, normalization
-from twolayer_ext.checks import Array
-from twolayer_ext.engine import Rows
-from twolayer_ext.loop import Callback, Data, EpochEvent, History, Loop, Plan, TrainResult
+from twolayer_ext import checks, initializers, normalization, techniques
+from twolayer_ext.loop import Callback, Data, EpochEvent, History, Loop, TrainResult
 from twolayer_ext.network import Network, NetworkBase
-from twolayer_ext.streams import Purpose, generator
+from twolayer_ext.options import (
+    DEFAULT_SIZES,
+    DefaultNumber,
+    DefaultText,
+    Normalize,
+    TrainOptions,
+    check_agrees,
+    layer_sizes,
+    make_plan,
+    optimizer_options,
+    split_rows,
+    technique_options,
+    validation_arrays,
+)
+from twolayer_ext.schedules import Schedule
+from twolayer_ext.techniques import Augment
 
 __all__ = ["EpochEvent", "History", "TrainOptions", "TrainResult", "fit", "train"]
 
-OPTIMIZERS = ("sgd", "adam", "adamw")
-# Labels are indices: a largest one far beyond the number of rows is a mistake, not a class.
-_MOST_CLASSES = 10_000
-
-
-class DefaultText(str):
-    """A default, so that it can be told from the same text passed by the caller."""
-
-    __slots__ = ()
-
-
-_DEFAULT_SIZES = (512,)  # likewise told apart, by identity
 _RELU, _AUTO, _STANDARD, _FLOAT32 = map(DefaultText, ("relu", "auto", "standard", "float32"))
-
-Normalize = str | tuple[ArrayLike, ArrayLike] | None
-
-
-class TrainOptions(TypedDict, total=False):
-    """The keyword arguments of `train`, where they are explained."""
-
-    hidden_sizes: Sequence[int]
-    activation: str
-    optimizer: str
-    learning_rate: float
-    learning_rate_decay: float
-    momentum: float
-    nesterov: bool
-    betas: tuple[float, float]
-    epsilon: float
-    reg: float
-    weight_decay: float
-    batch_size: int
-    epochs: int | None
-    max_steps: int | None
-    init: str | float
-    normalize: Normalize
-    validation_data: tuple[ArrayLike, ArrayLike] | None
-    validation_fraction: float
-    shuffle: bool
-    dtype: str
-    compute_dtype: str | None
-    seed: int
-    threads: int | None
-    progress: bool | None
-    callbacks: Iterable[Callback]
-    network: NetworkBase | None
+_DECAY = DefaultNumber(0.95)
 
 
 def train(
     x: ArrayLike,
     y: ArrayLike,
     *,
-    hidden_sizes: Sequence[int] = _DEFAULT_SIZES,
+    hidden_sizes: Sequence[int] = DEFAULT_SIZES,
     activation: str = _RELU,
     optimizer: str = "sgd",
     learning_rate: float = 1e-3,
-    learning_rate_decay: float = 0.95,
+    learning_rate_decay: float = _DECAY,
+    schedule: Schedule | None = None,
     momentum: float = 0.0,
     nesterov: bool = False,
     betas: tuple[float, float] = (0.9, 0.999),
     epsilon: float = 1e-8,
     reg: float = 0.0,
     weight_decay: float = 0.0,
+    clip_norm: float | None = None,
+    dropout: float | Sequence[float] = 0.0,
+    batch_norm: bool = False,
+    label_smoothing: float = 0.0,
+    class_weight: str | Sequence[float] | Mapping[int, float] | None = None,
+    sample_weight: ArrayLike | None = None,
+    augment: Augment | None = None,
     batch_size: int = 128,
     epochs: int | None = 10,
     max_steps: int | None = None,
@@ -87,6 +63,8 @@ def train(
     normalize: Normalize = _STANDARD,
     validation_data: tuple[ArrayLike, ArrayLike] | None = None,
     validation_fraction: float = 0.0,
+    early_stopping: int | None = None,
+    average_epochs: int = 0,
     shuffle: bool = True,
     dtype: str = _FLOAT32,
     compute_dtype: str | None = None,
@@ -115,7 +93,10 @@ def train(
         As PyTorch defines them; weight decay is coupled in adam and decoupled in adamw.
     learning_rate : float, default 1e-3
     learning_rate_decay : float, default 0.95
-        Multiplies the learning rate after every epoch.
+        Multiplies the learning rate after every epoch; without `schedule` only.
+    schedule : callable, optional
+        ``schedule(step, steps)`` gives what multiplies the learning rate in a step, see
+        `schedules`; it is asked for all steps before training begins.
     momentum : float in [0, 1), default 0
         For sgd only.
     nesterov : bool, default False
@@ -128,6 +109,26 @@ def train(
         The study's λ: loss + λ Σ ‖W‖², gradient 2 λ W, biases not included.
     weight_decay : float, default 0
         The optimizer's own, biases included.
+    clip_norm : float, optional
+        The gradients of a step, all together, are scaled down to this norm where theirs is larger
+        (Pascanu, Mikolov and Bengio 2013). They then go by way of memory, which costs some speed.
+    dropout : float in [0, 1), or one a hidden layer, default 0
+        Share of each hidden layer's outputs that is left out in a step, the others being scaled up
+        (Srivastava et al. 2014); rounded to a multiple of 1 / 65536.
+    batch_norm : bool, default False
+        Normalise the hidden layers' pre-activations over each batch (Ioffe and Szegedy 2015). After
+        every epoch the running statistics are folded into the network's weights and biases, so what
+        comes out is an ordinary network. Not with `network`.
+    label_smoothing : float in [0, 1), default 0
+        This share of each label is spread evenly over all classes (Szegedy et al. 2016).
+    class_weight : "balanced", one number a class, or {class: weight}, optional
+        Weights of the classes in the loss, 1 where not given; "balanced" makes every class weigh
+        the same. The loss of a batch is the mean of its samples' losses weighted by class_weight
+        times sample_weight; validation is not weighted.
+    sample_weight : array_like, shape (N,), optional
+        Weights of the rows, not negative.
+    augment : Augment, optional
+        Change images at random on their way into the batch: ``tl.Augment((3, 32, 32), shift=4)``.
     batch_size : int, default 128
         Lowered to the number of training rows where those are fewer.
     epochs : int or None, default 10
@@ -145,6 +146,15 @@ def train(
         Evaluated after every epoch.
     validation_fraction : float in [0, 1), default 0
         Share of the rows, drawn at random, to validate on instead.
+    early_stopping : int, optional
+        Stop after this many epochs in a row without a smaller val_loss than ever before. Whenever
+        training ends, the network gets the parameters of the epoch with the smallest one back,
+        unless Ctrl-C ended it.
+    average_epochs : int, default 0
+        Let the network's parameters at the end be the mean of those after each of the last so
+        many epochs (stochastic weight averaging; Izmailov et al., 2018). The last entries of
+        val_loss and val_accuracy are those of the mean. Where training ends before the epochs
+        planned, by a callback or Ctrl-C, nothing is averaged.
     shuffle : bool, default True
         Draw every epoch's batches in a new order, without replacement; the last batch may be short.
     dtype : {"float32", "float64"}, default "float32"
@@ -164,20 +174,23 @@ def train(
         Each is called after every epoch with an `EpochEvent`; training stops if one returns True.
     network : Network, optional
         Go on training this very network, in place, with a fresh optimizer. Layer sizes,
-        activation, normalisation and dtype are its own; an argument that contradicts them is an
-        error.
+        activation, normalisation, dtype and weights are its own; an argument that contradicts
+        them is an error. So leave out `init`, and a `normalize` of "center" or "standard", when
+        options come from `recipes`; `hidden_sizes`, `activation`, `dtype` and a `normalize` of
+        (shift, scale) may stay where they agree.
 
     Returns
     -------
     TrainResult
-        ``.network`` and ``.history``.
+        ``.network``, ``.history`` and ``.best_epoch``.
 
     Raises
     ------
     ValueError, TypeError
         A wrong argument; the message names it, what it was and what it should be.
     DivergenceError
-        The loss became infinite or nan. ``.result`` holds what there is.
+        The loss, val_loss or, at the end, a parameter became infinite or nan. ``.result`` holds
+        what there is.
     TrainingInterrupted
         Ctrl-C while the epochs run; a KeyboardInterrupt. ``.result`` holds the network, valid,
         and its history. Before the first epoch Ctrl-C is a plain KeyboardInterrupt.
@@ -188,12 +201,20 @@ def train(
         optimizer=optimizer,
         learning_rate=learning_rate,
         learning_rate_decay=learning_rate_decay,
+        schedule=schedule,
         momentum=momentum,
         nesterov=nesterov,
         betas=betas,
         epsilon=epsilon,
         reg=reg,
         weight_decay=weight_decay,
+        clip_norm=clip_norm,
+        dropout=dropout,
+        batch_norm=batch_norm,
+        label_smoothing=label_smoothing,
+        class_weight=class_weight,
+        sample_weight=sample_weight,
+        augment=augment,
         batch_size=batch_size,
         epochs=epochs,
         max_steps=max_steps,
@@ -201,6 +222,8 @@ def train(
         normalize=normalize,
         validation_data=validation_data,
         validation_fraction=validation_fraction,
+        early_stopping=early_stopping,
+        average_epochs=average_epochs,
         shuffle=shuffle,
         dtype=dtype,
         compute_dtype=compute_dtype,
@@ -255,22 +278,25 @@ def prepare(
     labels = checks.as_labels(
         y, rows=len(rows), classes=classes if network is None else network.layer_sizes[-1]
     )
-    training_rows, validation_rows = _split(options, len(rows))
-    plan = _plan(options, len(training_rows))
-    trainer_options = _trainer_options(options, dtype)
+    training_rows, validation_rows = split_rows(options, len(rows))
+    plan = make_plan(options, len(training_rows))
+    optimizer = optimizer_options(options, dtype)
     if network is None:
-        sizes = _layer_sizes(options, rows, labels, classes)
+        sizes = layer_sizes(options, rows, labels, classes)
         activation = checks.choice("activation", options["activation"], checks.ACTIVATIONS)
         init = initializers.check(options["init"])
         normalize = normalization.check(options["normalize"], features=sizes[0], dtype=dtype)
     else:
         sizes = network.layer_sizes
-        _check_agrees(network, options)
-    validation = _validation_data(options, sizes, dtype)
+        check_agrees(network, options)
+    extras = technique_options(options, sizes)
+    weights = techniques.sample_weights(
+        options["sample_weight"], options["class_weight"], labels, sizes[-1]
+    )
+    validation = validation_arrays(options, sizes, dtype)
     if validation_rows is not None:
         validation = rows, labels, validation_rows
-
-    data = Data(rows, labels, training_rows, validation)
+    data = Data(rows, labels, training_rows, validation, weights)
 
     def begin() -> Loop:
         """Make network and trainer; all arguments are right."""
@@ -289,155 +315,12 @@ def prepare(
                 normalize=pair,
             )
         trainer = start.engine.trainer(
-            start.core, **trainer_options, batch_size=plan.batch_size, threads=plan.threads
+            start.core,
+            **optimizer,
+            **extras,
+            batch_size=plan.batch_size,
+            threads=plan.threads,
         )
         return Loop(start, trainer, data, plan)
 
     return data, begin
-
-
-def _split(options: TrainOptions, count: int) -> tuple[Rows, Rows | None]:
-    """Return the rows to train on and those to validate on, both ascending."""
-    fraction = checks.number(
-        "validation_fraction", options["validation_fraction"], minimum=0, below=1
-    )
-    if fraction == 0:
-        return np.arange(count), None
-    if options["validation_data"] is not None:
-        raise ValueError(
-            f"validation_fraction: {fraction} together with validation_data; must be one of the two"
-        )
-    held_out = round(count * fraction)
-    if not 0 < held_out < count:
-        raise ValueError(
-            f"validation_fraction: {fraction} of {count} rows is {held_out}; "
-            "must leave rows on both sides"
-        )
-    seed = checks.integer("seed", options["seed"], minimum=0)
-    order = generator(seed, Purpose.SPLIT).permutation(count)
-    return np.sort(order[held_out:]), np.sort(order[:held_out])
-
-
-def _plan(options: TrainOptions, training_rows: int) -> Plan:
-    epochs, max_steps = options["epochs"], options["max_steps"]
-    if epochs is None and max_steps is None:
-        raise ValueError("epochs: None, and max_steps too; must be at least one number")
-    progress = options["progress"]
-    callbacks = options["callbacks"]
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks: {callbacks!r}; must be a sequence of functions, such as (f,)")
-    callbacks = tuple(callbacks)
-    for callback in callbacks:
-        if not callable(callback):
-            raise TypeError(f"callbacks: holds {callback!r}; must hold functions")
-    batch_size = checks.integer("batch_size", options["batch_size"], minimum=1)
-    return Plan(
-        batch_size=min(batch_size, training_rows),
-        epochs=None if epochs is None else checks.integer("epochs", epochs, minimum=1),
-        max_steps=None if max_steps is None else checks.integer("max_steps", max_steps, minimum=1),
-        learning_rate=checks.number("learning_rate", options["learning_rate"], above=0),
-        learning_rate_decay=checks.number(
-            "learning_rate_decay", options["learning_rate_decay"], above=0
-        ),
-        shuffle=checks.flag("shuffle", options["shuffle"]),
-        seed=checks.integer("seed", options["seed"], minimum=0),
-        threads=checks.thread_count(options["threads"]),
-        progress=None if progress is None else checks.flag("progress", progress),
-        callbacks=callbacks,
-    )
-
-
-def _trainer_options(options: TrainOptions, dtype: str) -> dict[str, Any]:
-    """Return the trainer's arguments; those of another optimizer must be at their defaults."""
-    optimizer = checks.choice("optimizer", options["optimizer"], OPTIMIZERS)
-    momentum = checks.number("momentum", options["momentum"], minimum=0, below=1)
-    nesterov = checks.flag("nesterov", options["nesterov"])
-    try:
-        beta1, beta2 = options["betas"]
-    except (TypeError, ValueError):
-        raise TypeError(f"betas: {options['betas']!r}; must be a pair of numbers") from None
-    beta1 = checks.number("betas[0]", beta1, minimum=0, below=1)
-    beta2 = checks.number("betas[1]", beta2, minimum=0, below=1)
-    if optimizer != "sgd" and momentum != 0:
-        raise ValueError(f"momentum: {momentum} with {optimizer}; only sgd has it")
-    if nesterov and momentum == 0:
-        raise ValueError("nesterov: True without momentum; must come with a momentum above 0")
-    epsilon = checks.number("epsilon", options["epsilon"], above=0)
-    with np.errstate(over="ignore", under="ignore"):
-        rounded = np.array(epsilon).astype(dtype)
-    if not 0 < rounded < np.inf:
-        raise ValueError(f"epsilon: {epsilon} is {rounded} in {dtype}; must be above 0 and finite")
-    return {
-        "optimizer": optimizer,
-        "momentum": momentum,
-        "nesterov": nesterov,
-        "beta1": beta1,
-        "beta2": beta2,
-        "epsilon": epsilon,
-        "weight_decay": checks.number("weight_decay", options["weight_decay"], minimum=0),
-        "reg": checks.number("reg", options["reg"], minimum=0),
-        "compute_dtype": checks.compute_dtype_name(options["compute_dtype"], dtype),
-    }
-
-
-def _layer_sizes(
-    options: TrainOptions, x: Array, y: NDArray[np.int64], classes: int | None
-) -> tuple[int, ...]:
-    hidden = checks.sizes("hidden_sizes", options["hidden_sizes"], minimum_length=0)
-    if classes is not None:
-        return x.shape[1], *hidden, classes
-    largest = int(y.max())
-    if largest == 0:
-        raise ValueError("y: all labels are 0; must be of at least 2 classes")
-    if largest >= max(_MOST_CLASSES, len(y)):
-        raise ValueError(
-            f"y: {largest} in row {int(y.argmax())}; labels must be class indices 0 ... C-1"
-        )
-    sizes = (x.shape[1], *hidden, largest + 1)
-    checks.addressable("hidden_sizes", hidden, sizes)
-    return sizes
-
-
-def _check_agrees(network: NetworkBase, options: TrainOptions) -> None:
-    """Raise ValueError for an argument that contradicts the network to go on with."""
-
-    def contradiction(name: str, asked: object, has: object) -> ValueError:
-        return ValueError(f"{name}: {asked!r}, but the network has {has!r}; leave {name} out")
-
-    sizes = options["hidden_sizes"]
-    if sizes is not _DEFAULT_SIZES:
-        hidden = checks.sizes("hidden_sizes", sizes, minimum_length=0)
-        if hidden != network.layer_sizes[1:-1]:
-            raise contradiction("hidden_sizes", hidden, network.layer_sizes[1:-1])
-    activation = options["activation"]
-    if not isinstance(activation, DefaultText) and activation != network.activation:
-        raise contradiction("activation", activation, network.activation)
-    dtype = options["dtype"]
-    if not isinstance(dtype, DefaultText) and checks.dtype_name(dtype) != network.dtype:
-        raise contradiction("dtype", dtype, network.dtype)
-    if not isinstance(options["init"], DefaultText):
-        raise ValueError(f"init: {options['init']!r}; a network to go on with has its weights")
-    normalize = options["normalize"]
-    if not isinstance(normalize, DefaultText):
-        pair = normalization.check(normalize, features=network.layer_sizes[0], dtype=network.dtype)
-        if isinstance(pair, str) or not (
-            np.array_equal(pair[0], network.shift) and np.array_equal(pair[1], network.scale)
-        ):
-            raise ValueError(
-                "normalize: differs from the normalisation of the network; leave normalize out"
-            )
-
-
-def _validation_data(
-    options: TrainOptions, sizes: tuple[int, ...], dtype: str
-) -> tuple[Array, NDArray[np.int64], Rows | None] | None:
-    data = options["validation_data"]
-    if data is None:
-        return None
-    if not isinstance(data, (tuple, list)) or len(data) != 2:
-        what = f" of length {len(data)}" if isinstance(data, (tuple, list)) else ""
-        raise TypeError(f"validation_data: {type(data).__name__}{what}; must be a pair (x, y)")
-    names = "validation_data[0]", "validation_data[1]"
-    x = checks.as_rows(data[0], features=sizes[0], dtype=dtype, name=names[0])
-    y = checks.as_labels(data[1], rows=len(x), classes=sizes[-1], name=names[1])
-    return x, y, None

@@ -376,8 +376,9 @@ class BoundTrainer {
         network_);
   }
 
-  py::tuple run(const py::array& x, const Indices& y, const Indices& rows, double learning_rate,
-                Array<double>& losses, const std::optional<Array<double>>& weights) {
+  py::tuple run(const py::array& x, const Indices& y, const Indices& rows,
+                const Array<double>& learning_rates, Array<double>& losses,
+                const std::optional<Array<double>>& weights) {
     return std::visit(
         [&](const auto& trainer, const auto& network) -> py::tuple {
           if constexpr (fit_together<decltype(*trainer), decltype(*network)>) {
@@ -385,15 +386,18 @@ class BoundTrainer {
             data.weights = weights_of(x, weights);
             const Rows chosen = select(x, rows);
             require_labels(y, network->sizes.back());
-            require(losses.ndim() == 1 &&
-                        losses.shape(0) >= (chosen.count + batch_size_ - 1) / batch_size_,
+            const std::int64_t steps = (chosen.count + batch_size_ - 1) / batch_size_;
+            require(losses.ndim() == 1 && losses.shape(0) >= steps,
                     "losses: one element a step is needed");
+            require(learning_rates.ndim() == 1 && learning_rates.shape(0) >= steps,
+                    "learning_rates: one element a step is needed");
             double* to = losses.mutable_data();
             SignalCheck check;
             Progress progress;
             {
               py::gil_scoped_release release;
-              progress = trainer->run(*network, data, chosen, learning_rate, to, std::ref(check));
+              progress =
+                  trainer->run(*network, data, chosen, learning_rates.data(), to, std::ref(check));
             }
             check.raise();
             return py::make_tuple(progress.steps, progress.correct);
@@ -502,6 +506,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
            arg("label_smoothing") = 0.0, arg("clip_norm") = 0.0, arg("augment") = py::none(),
            arg("seed") = 0)
       .def("run", &BoundTrainer::run, arg("x"), arg("y").noconvert(), arg("rows").noconvert(),
-           arg("learning_rate"), arg("losses").noconvert(), arg("weights").noconvert() = py::none())
+           arg("learning_rates").noconvert(), arg("losses").noconvert(),
+           arg("weights").noconvert() = py::none())
       .def("publish", &BoundTrainer::publish);
 }

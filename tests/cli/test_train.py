@@ -66,7 +66,9 @@ def test_every_option_of_train_reaches_it(blobs, monkeypatch):
         "--hidden 7 6 --activation tanh --optimizer adamw --learning-rate 0.01 --betas 0.8 0.9 "
         "--learning-rate-decay 0.9 --epsilon 1e-7 --reg 1e-4 --weight-decay 1e-3 --batch-size 50 "
         "--epochs 3 --max-steps 9 --init 0.1 --normalize 1,2 --validation-fraction 0.25 "
-        "--no-shuffle --dtype float64 --seed 5 --threads 1 --no-progress --no-save"
+        "--no-shuffle --dtype float64 --seed 5 --threads 1 --no-progress --no-save "
+        "--early-stopping 2 --clip-norm 3 --dropout 0.1 0.2 --batch-norm --label-smoothing 0.1 "
+        "--class-weight balanced"
     )
     assert main(["train", "--data", str(blobs), *line.split()]) == 0
     given = {
@@ -90,6 +92,12 @@ def test_every_option_of_train_reaches_it(blobs, monkeypatch):
         "seed": 5,
         "threads": 1,
         "progress": False,
+        "early_stopping": 2,
+        "clip_norm": 3,
+        "dropout": [0.1, 0.2],
+        "batch_norm": True,
+        "label_smoothing": 0.1,
+        "class_weight": "balanced",
     }
     assert {name: seen[name] for name in given} == given
     assert set(seen) == set(train_command.DEFAULTS)
@@ -98,6 +106,53 @@ def test_every_option_of_train_reaches_it(blobs, monkeypatch):
     assert seen["hidden_sizes"] == []
     assert (seen["momentum"], seen["nesterov"]) == (0.9, True)
     assert (seen["normalize"], seen["init"]) == (None, "he")
+    seen.clear()
+    line = "--average-epochs 2 --schedule one-cycle --epochs 3 --no-save --dropout 0.1"
+    assert main(["train", "--data", str(blobs), *line.split()]) == 0
+    assert (seen["average_epochs"], seen["dropout"]) == (2, 0.1)
+    assert [seen["schedule"](step, 50) for step in range(50)] == [
+        tl.schedules.one_cycle()(step, 50) for step in range(50)
+    ]
+
+
+def test_augmentation(blobs, monkeypatch):
+    seen = {}
+
+    def spy(network_class, x, y, options, **others):
+        seen.update(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_command, "fit", spy)
+    line = "--augment image=3x32x32 flip=0 shift=4 cutout=8 --no-save"
+    assert main(["train", "--data", str(blobs), *line.split()]) == 130
+    assert seen["augment"] == tl.Augment((3, 32, 32), flip=False, shift=4, cutout=8)
+
+
+@pytest.mark.parametrize("recipe", ["", "--recipe study-adam"])
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [
+        ("step milestones=0.5,0.75 factor=0.5", [1, 1, 0.5, 0.25]),
+        ("step milestones=0.25", [1, 0.1, 0.1, 0.1]),
+        ("step every=0.25 factor=0.5", [1, 0.5, 0.25, 0.125]),
+        ("cosine final=0.5", [1, 0.5 + (2 + 2**0.5) / 8, 0.75, 0.5 + (2 - 2**0.5) / 8]),
+    ],
+)
+def test_schedule(blobs, recipe, schedule, factors):
+    """With a recipe, too, it takes the place of the decay."""
+    line = f"{recipe} --schedule {schedule} --epochs 4 --learning-rate 0.01"
+    assert main(["train", "--data", str(blobs), *line.split()]) == 0
+    history = json.loads(Path("twolayer-run/history.json").read_text())
+    assert history["learning_rate"] == pytest.approx([0.01 * factor for factor in factors])
+
+
+def test_early_stopping_reports_the_epoch_it_keeps(blobs, capsys):
+    line = "--validation-fraction 0.5 --learning-rate 0.3 --epochs 50 --early-stopping 3 --seed 1"
+    assert main(["train", "--data", str(blobs), *line.split()]) == 0
+    losses = json.loads(Path("twolayer-run/history.json").read_text())["val_loss"]
+    assert len(losses) == losses.index(min(losses)) + 4 < 50
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[1] for line in lines if line[:1] == ["validation"]] == [f"{min(losses):.4f}"]
 
 
 def test_the_same_seed_gives_the_same_file(blobs):

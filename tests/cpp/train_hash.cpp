@@ -244,10 +244,10 @@ void print_hash(const Recipe& recipe, int threads) {
   for (std::int64_t call = 0; call < calls; ++call) {
     const std::int64_t length = (steps - 1) * problem.batch_size + 20;
     const auto rows = shuffled_rows(problem.generator, problem.count, length);
+    const std::vector<double> rates(index(steps), rate_of(recipe.options.kind));
     std::vector<double> losses(index(steps));
-    const auto progress =
-        trainer.run(problem.network, problem.samples.data(), {rows.data(), 0, length},
-                    rate_of(recipe.options.kind), losses.data(), never);
+    const auto progress = trainer.run(problem.network, problem.samples.data(),
+                                      {rows.data(), 0, length}, rates.data(), losses.data(), never);
     if (progress.steps != steps) throw std::runtime_error("training stopped early");
     hash.add(losses.data(), losses.size());
     hash.add(&progress.correct, 1);
@@ -260,6 +260,7 @@ template <class Type>
 void print_allocations(const Recipe& recipe, int threads) {
   Problem<Type> problem(recipe);
   const auto rows = shuffled_rows(problem.generator, problem.count, 50 * problem.batch_size);
+  const std::vector<double> rates(50, rate_of(recipe.options.kind));
   std::vector<double> losses(50);
   const std::int64_t before = allocations();
   auto trainer = problem.trainer(recipe, threads);
@@ -267,8 +268,7 @@ void print_allocations(const Recipe& recipe, int threads) {
   const auto during = [&](std::int64_t steps) {
     const std::int64_t before_run = allocations();
     trainer.run(problem.network, problem.samples.data(),
-                {rows.data(), 0, steps * problem.batch_size}, rate_of(recipe.options.kind),
-                losses.data(), never);
+                {rows.data(), 0, steps * problem.batch_size}, rates.data(), losses.data(), never);
     return allocations() - before_run;
   };
   during(1);  // the first parallel region starts the threads
@@ -299,9 +299,10 @@ void add_shape(Hash& hash, Generator& generator, const std::vector<std::int64_t>
   const twolayer::Rows rows{turn % 7 == 0 ? nullptr : numbers.data(), 0, count};
   const twolayer::Data data = samples.data();
 
+  const std::vector<double> rates(3, rate_of(kind));
   std::vector<double> losses(3);
   Trainer<Type> trainer(network, options_of(kind, 0x1p-8, reg), {}, batch_size, threads);
-  trainer.run(network, data, rows, rate_of(kind), losses.data(), never);
+  trainer.run(network, data, rows, rates.data(), losses.data(), never);
   hash.add(losses.data(), losses.size());
   add_parameters(hash, network);
 

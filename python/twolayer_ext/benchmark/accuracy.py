@@ -70,7 +70,8 @@ class Judge:
             threads=1,
         )
         losses = np.empty(len(self.rows) // case.batch_size)
-        trainer.run(workload.x, workload.y, self.rows, case.learning_rate, losses)
+        rates = np.full(len(losses), case.learning_rate)
+        trainer.run(workload.x, workload.y, self.rows, rates, losses)
         self.expected = self._loss(self.network.parameters)
         self.learned = before - self.expected
 

@@ -8,6 +8,8 @@ from typing import NoReturn
 
 from twolayer_ext.benchmark import cli as benchmark
 from twolayer_ext.cli import check, info, predict, train
+from twolayer_ext.cli.augment import AUGMENT_HELP
+from twolayer_ext.cli.schedule import SCHEDULE_HELP
 
 DATA_HELP = (
     "CIFAR-10 (its folder, either layout, or the published .tar.gz), an .npz file, a folder of "
@@ -152,15 +154,41 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         ("--epsilon", float, "of adam and adamw"),
         ("--reg", float, "λ of loss + λ Σ||W||²"),
         ("--weight-decay", float, "the optimizer's own, biases included"),
+        ("--clip-norm", float, "largest norm of a step's gradients, all together"),
+        ("--label-smoothing", float, "share of each label spread over all classes"),
         ("--batch-size", int, "samples a step"),
         ("--epochs", int, "passes over the training rows"),
         ("--max-steps", int, "stop after this many steps"),
+        ("--early-stopping", int, "stop after N epochs without a smaller val loss; keep the best"),
+        ("--average-epochs", int, "end with the mean of the weights after each of the last N"),
         ("--seed", int, "same seed, same bits"),
         ("--threads", int, "default: OMP_NUM_THREADS, else the CPUs this process may use"),
     ):
         steps.add_argument(option, type=kind, metavar="X" if kind is float else "N", help=text)
+    steps.add_argument("--schedule", nargs="+", metavar=("NAME", "KEY=NUMBER"), help=SCHEDULE_HELP)
     steps.add_argument(
         "--betas", nargs=2, type=float, metavar=("B1", "B2"), help="of adam and adamw"
+    )
+    steps.add_argument(
+        "--dropout",
+        nargs="+",
+        type=float,
+        metavar="SHARE",
+        help="share of each hidden layer's outputs left out in a step: one number, or one a layer",
+    )
+    steps.add_argument(
+        "--batch-norm",
+        action=argparse.BooleanOptionalAction,
+        help="normalise hidden layers over the batch; folded into the saved network",
+    )
+    steps.add_argument(
+        "--class-weight",
+        nargs="+",
+        metavar="X",
+        help="'balanced', or one number a class: weights in the loss",
+    )
+    steps.add_argument(
+        "--augment", nargs="+", metavar=("image=CxHxW", "KEY=NUMBER"), help=AUGMENT_HELP
     )
     steps.add_argument("--nesterov", action=argparse.BooleanOptionalAction, help="of sgd")
     steps.add_argument(

@@ -8,16 +8,18 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
 from twolayer_ext import checks, plots, recipes
+from twolayer_ext.cli.augment import parse_augment
+from twolayer_ext.cli.schedule import parse_schedule
 from twolayer_ext.cli.sources import SPLIT_HELP, Split, is_digits, load_split
 from twolayer_ext.cli.table import Table, percent
 from twolayer_ext.errors import MissingExtraError, TrainingInterrupted
-from twolayer_ext.network import Network, NetworkBase, load
+from twolayer_ext.network import Network, load
 from twolayer_ext.serialization import check_writable, whole_file
 from twolayer_ext.training import DEFAULTS, EpochEvent, TrainOptions, TrainResult, fit
 
@@ -39,7 +41,8 @@ DIGITS_DEFAULTS: TrainOptions = {
 }
 DEFAULTS_HELP = f"""\
 defaults:
-  With --recipe, those of the recipe; --epochs then lets the recipe's number of steps go.
+  With --recipe, those of the recipe; --epochs then lets the recipe's number of steps go,
+  --schedule its learning-rate decay.
   Without, --optimizer adam --learning-rate 0.001 --epochs 20; for the digits besides
   --hidden 128 --init 0.01 --normalize center --reg 0.001 --batch-size 32 --epochs 30
   (--init only while --hidden is not given).
@@ -90,11 +93,21 @@ def run(arguments: argparse.Namespace) -> int:
 def _train_options(arguments: argparse.Namespace) -> TrainOptions:
     """Arguments of `train`: its defaults, those of the command or the recipe, what was given."""
     given = {name: value for name, value in vars(arguments).items() if name in TRAIN_OPTIONS}
+    if "schedule" in given:
+        given["schedule"] = parse_schedule(given["schedule"])
+    if "augment" in given:
+        given["augment"] = parse_augment(given["augment"])
+    if len(given.get("dropout", ())) == 1:  # for all layers
+        given["dropout"] = given["dropout"][0]
+    if "class_weight" in given:
+        given["class_weight"] = _class_weight(given["class_weight"])
     chosen: dict[str, Any]
     if arguments.recipe is not None:
         chosen = {**RECIPES[arguments.recipe]()}
         if "epochs" in given:
             chosen.pop("max_steps", None)
+        if "schedule" in given:
+            chosen.pop("learning_rate_decay", None)
     elif is_digits(arguments.data) and arguments.network is None:
         chosen = {**DIGITS_DEFAULTS}
         if "hidden_sizes" in given:  # small weights would leave a deeper net dead
@@ -104,6 +117,15 @@ def _train_options(arguments: argparse.Namespace) -> TrainOptions:
     if arguments.network is not None:  # it has these; given ones are compared with its own
         chosen = {name: value for name, value in chosen.items() if name not in NETWORK_OPTIONS}
     return cast(TrainOptions, {**DEFAULTS, **chosen, **given})
+
+
+def _class_weight(words: list[str]) -> str | list[float]:
+    if len(words) == 1:
+        return words[0]
+    try:
+        return [float(word) for word in words]
+    except ValueError as error:
+        raise ValueError(f"--class-weight: {error}; must be numbers, or balanced") from None
 
 
 @contextmanager
@@ -135,7 +157,7 @@ def _train_and_save(split: Split, options: TrainOptions, classes: int, folder: P
         return 130
     if folder is not None:  # before anything else that can fail, or take time
         _save(folder, result, split)
-    _evaluate(result.network, result.history, split)
+    _evaluate(result, split)
     return 0
 
 
@@ -174,7 +196,8 @@ def _print_epoch(table: Table, event: EpochEvent) -> None:
     )
 
 
-def _evaluate(network: NetworkBase, history: Mapping[str, list[float]], split: Split) -> None:
+def _evaluate(result: TrainResult, split: Split) -> None:
+    network, history = result.network, result.history
     table = Table(["set", "rows", "loss", "accuracy"])
     if split.validation_fraction == 0.0:  # else only train() knows which rows it trained on
         x, y = split.training.x, split.training.y
@@ -186,7 +209,8 @@ def _evaluate(network: NetworkBase, history: Mapping[str, list[float]], split: S
         loss, accuracy = network.evaluate(split.validation.x, split.validation.y)
         table.row(["validation", f"{len(split.validation):,}", f"{loss:.4f}", percent(accuracy)])
     elif split.validation_fraction:
-        loss, accuracy = history["val_loss"][-1], history["val_accuracy"][-1]
+        kept = -1 if result.best_epoch is None else result.best_epoch - 1
+        loss, accuracy = history["val_loss"][kept], history["val_accuracy"][kept]
         table.row(["validation", "", f"{loss:.4f}", percent(accuracy)])
     if split.test is not None:
         loss, accuracy = network.evaluate(split.test.x, split.test.y)

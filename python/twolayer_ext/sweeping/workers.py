@@ -43,13 +43,18 @@ class _StoppableTrainer:
         x: Array,
         y: NDArray[np.int64],
         rows: Rows,
-        learning_rate: float,
+        learning_rates: NDArray[np.float64],
         losses: NDArray[np.float64],
+        weights: NDArray[np.float64] | None = None,
     ) -> tuple[int, int]:
         """As `EngineTrainer.run`."""
         if self.stop.is_set():
             raise _StoppedError
-        return self.trainer.run(x, y, rows, learning_rate, losses)
+        return self.trainer.run(x, y, rows, learning_rates, losses, weights)
+
+    def publish(self) -> None:
+        """As `EngineTrainer.publish`."""
+        self.trainer.publish()
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,8 @@ class Task:
         except DivergenceError as error:
             history = error.result.history
         else:
-            # Weights may have left the finite numbers in the very last step.
-            if math.isfinite(history["val_loss"][-1]):
-                val_accuracy, val_loss = history["val_accuracy"][-1], history["val_loss"][-1]
-                accuracy = history["accuracy"][-1]
+            val_accuracy, val_loss = history["val_accuracy"][-1], history["val_loss"][-1]
+            accuracy = history["accuracy"][-1]
         return Run(
             number=self.number,
             config=self.config,

@@ -296,7 +296,7 @@ void Trainer<T, Work>::apply(const std::vector<Flat>& flat, T scale, const Optim
 
 template <class T, class Work>
 Progress Trainer<T, Work>::run(Network<T>& published, const Data& data, const Rows& rows,
-                               double learning_rate, double* losses,
+                               const double* learning_rates, double* losses,
                                const Interrupted& interrupted) {
   Network<T>& network = unfolded_ ? *unfolded_ : published;
   Progress progress{0, 0};
@@ -325,7 +325,7 @@ Progress Trainer<T, Work>::run(Network<T>& published, const Data& data, const Ro
       }
       backward_pass(network, batch, work_, member);
       if (interruption(member)) break;
-      const OptimizerStep<T> step = next_step(learning_rate, powers);
+      const OptimizerStep<T> step = next_step(learning_rates[i], powers);
       if (kept_.empty()) {
         const bool more = i + 1 < steps;
         const Gather<T> next = gathering(network, data, batch_at(more ? i + 1 : i), work_);

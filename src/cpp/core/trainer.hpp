@@ -45,12 +45,12 @@ class Trainer {
   Trainer(const Network<T>& network, const OptimizerOptions& options, const Techniques& techniques,
           std::int64_t batch_size, int threads);
 
-  // Trains on consecutive batches of `rows`, the last of which may be short; losses[i] is step i's
-  // loss before its update, reg's part included. Stops at a loss that is not finite, before the
-  // update, so that the network stays as it was; likewise when interrupted, and then without
-  // counting the step. With batch normalisation the network itself follows at publish().
-  Progress run(Network<T>& network, const Data& data, const Rows& rows, double learning_rate,
-               double* losses, const Interrupted& interrupted);
+  // Trains on consecutive batches of `rows`, the last of which may be short; learning_rates[i] is
+  // step i's, losses[i] its loss before its update, reg's part included. Stops at a loss that is
+  // not finite, before the update, so that the network stays as it was; likewise when interrupted,
+  // and then without counting the step. With batch normalisation the network follows at publish().
+  Progress run(Network<T>& network, const Data& data, const Rows& rows,
+               const double* learning_rates, double* losses, const Interrupted& interrupted);
 
   // Batch normalisation by the running statistics folded into the network's weights and biases;
   // without it nothing is to be done.
