@@ -157,8 +157,8 @@ def test_imports_run_one_way():
         {"network"},
         {"loop", "gradients"},
         {"training"},
-        {"reference", "recipes", "plots", "study_check"},
-        {"benchmark"},
+        {"reference", "recipes", "plots", "study_check", "side_by_side"},
+        {"benchmark", "study"},
         {"cli"},
     ]
     rank = {name: level for level, names in enumerate(order) for name in names}

@@ -48,8 +48,8 @@ def dead_net(study: Study, data: Data) -> list[Block]:
             f"{_times(small)} times smaller than the weight decay that is added to it, so decay "
             "is nearly all that Adam sees. Adam divides by the size of what it sees: each step "
             "moves a weight by about the learning rate, 10⁻³, towards zero, and 10⁻³ is all there "
-            "is. The first steps take the weights away, and only the bias of the last layer goes "
-            "on learning. It learns how often each class occurs."
+            "is. The first steps take the weights away; what goes on learning is the bias of the "
+            "last layer. It learns how often each class occurs."
         ),
         *_what_is_left(dead, data),
         Heading("The same net with He's weights", 3),
@@ -102,7 +102,7 @@ def _power(value: float) -> str:
 def _what_is_left(dead: list[Run], data: Data) -> Iterator[Block]:
     rows = []
     for run in dead:
-        last = run.last
+        last, sizes = run.last, weight_sizes(run.network)
         classes = np.unique(last.predictions)
         only = int(classes[0])
         rows.append(
@@ -114,7 +114,8 @@ def _what_is_left(dead: list[Run], data: Data) -> Iterator[Block]:
                 f"{(data.val_y == only).sum():,}" if len(classes) == 1 else "",
                 f"{100 * last.validation:.1f}",
                 f"{100 * last.test:.1f}",
-                _power(max(weight_sizes(run.network))),
+                _power(sizes[0]),
+                _power(sizes[-1]),
             ]
         )
     yield Table(
@@ -126,12 +127,12 @@ def _what_is_left(dead: list[Run], data: Data) -> Iterator[Block]:
                 "of training\nimages",
                 "of validation\nimages",
             ),
-            *("validation\naccuracy", "test\naccuracy", "largest weights\nleft"),
+            *("validation\naccuracy", "test\naccuracy", "weights left,\nfirst layer", "last layer"),
         ],
         rows,
         left=(0, 2),
-        caption="The dead net at the end of its training. Largest weights: root of the mean "
-        "square, of the matrix that has most left; it began with 10⁻³.",
+        caption="The dead net at the end of its training. Weights left: root of the mean "
+        "square; all layers began with 10⁻³.",
     )
     if all(len(np.unique(run.last.predictions)) == 1 for run in dead):
         share = np.bincount(data.val_y, minlength=len(data.class_names)) / len(data.val_y)

@@ -11,10 +11,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_CSS_PIXELS_PER_PIXEL = 0.68
 _STYLE = """
 :root { --ink: #2b2f33; --blue: #1f6f8b; --orange: #b3541a; --line: #d9dee3; --pale: #f5f7f8; }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 66rem; padding: 2rem 1.5rem 5rem; color: var(--ink);
+body { margin: 0 auto; max-width: 70rem; padding: 2rem 1.5rem 5rem; color: var(--ink);
   background: #fff; font: 16px/1.55 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
 p, li { max-width: 50rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 1rem 0 0.5rem; }
@@ -23,7 +24,7 @@ h2 { font-size: 1.35rem; margin: 3rem 0 0.6rem; padding-top: 0.8rem;
 h3 { font-size: 1.05rem; margin: 1.8rem 0 0.4rem; }
 .table { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: 0.88rem; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.28rem 0.75rem; text-align: right; white-space: nowrap; }
+th, td { padding: 0.28rem 0.6rem; text-align: right; white-space: nowrap; }
 th { border-bottom: 2px solid var(--ink); font-weight: 600; vertical-align: bottom;
   white-space: pre-line; line-height: 1.3; }
 td { border-bottom: 1px solid var(--line); }
@@ -144,10 +145,12 @@ def _html(block: Block) -> str:
         case Table():
             return _html_table(block)
         case Picture(_, png, caption):
-            source = base64.b64encode(png).decode()
+            source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
             alternative = html.escape(caption)
+            # All pictures at one scale, so that their letters are of one size.
+            width = round(int.from_bytes(png[16:20]) * _CSS_PIXELS_PER_PIXEL)
             return (
-                f'<figure><img alt="{alternative}" src="data:image/png;base64,{source}">'
+                f'<figure><img width="{width}" alt="{alternative}" src="{source}">'
                 f"<figcaption>{_html_text(caption)}</figcaption></figure>"
             )
 

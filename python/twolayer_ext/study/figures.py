@@ -101,33 +101,24 @@ def table_of_rows(study: Study, images: tuple[int, int]) -> Figure:
 
     `images` are how many there are to validate and to test on.
     """
+    snapshots = [study.snapshots(row) for row in ROWS]
     places = np.arange(len(ROWS))[::-1]
     with _styled():
-        figure = _figure(11.5, 6.6)
-        axes = figure.subplots(1, 2, sharey=True)
-        sides: list[tuple[str, int, list[float], list[list[float]]]] = [
-            (
-                "Validation accuracy [%]",
-                images[0],
-                [row.torch_validation for row in ROWS],
-                [[100 * s.validation for s in study.snapshots(row)] for row in ROWS],
-            ),
-            (
-                "Test accuracy [%]",
-                images[1],
-                [row.torch_test for row in ROWS],
-                [[100 * s.test for s in study.snapshots(row)] for row in ROWS],
-            ),
-        ]
-        for side, (title, count, pytorch, ours) in zip(axes, sides, strict=True):
-            published = [row.published for row in ROWS] if side is axes[0] else None
-            _draw_rows(side, places, count, pytorch, ours, published)
-            side.set_title(title)
-        axes[0].set_yticks(places, [row_name(row) for row in ROWS])
-        axes[0].set_ylim(-0.6, len(ROWS) - 0.4)
-        figure.legend(
-            *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9.5
-        )
+        figure = _figure(11.5, 7.0)
+        left, right = figure.subplots(1, 2, sharey=True)
+        published = [row.published for row in ROWS]
+        pytorch = [row.torch_validation for row in ROWS]
+        ours = [[100 * s.validation for s in seeds] for seeds in snapshots]
+        _draw_rows(left, places, images[0], {"published": published, "PyTorch": pytorch}, ours)
+        pytorch = [row.torch_test for row in ROWS]
+        ours = [[100 * s.test for s in seeds] for seeds in snapshots]
+        _draw_rows(right, places, images[1], {"PyTorch": pytorch}, ours)
+        left.set_title("Validation accuracy [%]")
+        right.set_title("Test accuracy [%]")
+        left.set_yticks(places, [row_name(row) for row in ROWS])
+        left.set_ylim(-0.6, len(ROWS) - 0.4)
+        handles = left.get_legend_handles_labels()
+        figure.legend(*handles, loc="outside lower center", ncols=4, fontsize=9.5)
     return figure
 
 
@@ -135,43 +126,48 @@ def _draw_rows(
     axes: Axes,
     places: NDArray[np.int64],
     images: int,
-    pytorch: list[float],
+    others: dict[str, list[float]],
     ours: list[list[float]],
-    published: list[float] | None,
 ) -> None:
-    if published is not None:
-        axes.plot(published, places, "D", color=_PUBLISHED_COLOUR, markersize=6, label="published")
-    errors = [TWO_ERRORS * 100 * binomial_error(value / 100, images) for value in pytorch]
+    """Draw points above the axis' left end, and say in words what lies below it."""
+    pytorch = others["PyTorch"]
+    if "published" in others:
+        axes.plot(
+            others["published"],
+            places,
+            "D",
+            color=_PUBLISHED_COLOUR,
+            markersize=6,
+            label="published",
+        )
     axes.errorbar(
         pytorch,
-        places + 0.13,
-        xerr=errors,
+        places + 0.2,
+        xerr=[TWO_ERRORS * 100 * binomial_error(value / 100, images) for value in pytorch],
         fmt="s",
         color=_PYTORCH,
         markersize=5.5,
         elinewidth=1.4,
         label="PyTorch, one seed, ± 2 standard errors (images)",
     )
+    seeds = np.repeat(places - 0.2, [len(values) for values in ours])
+    style: Any = {"color": _OURS, "linestyle": "none"}
     axes.plot(
-        np.concatenate(ours),
-        np.repeat(places - 0.16, [len(values) for values in ours]),
-        "o",
-        color=_OURS,
-        alpha=0.45,
-        markersize=5,
-        label="ours, each seed",
+        np.concatenate(ours), seeds, marker="o", alpha=0.45, ms=5, label="ours, each seed", **style
     )
-    axes.plot(
-        [np.mean(values) for values in ours],
-        places - 0.16,
-        "|",
-        color=_OURS,
-        markersize=13,
-        markeredgewidth=2.4,
-        label="ours, mean",
-    )
+    means = [float(np.mean(values)) for values in ours]
+    axes.plot(means, places - 0.2, marker="|", ms=13, mew=2.4, label="ours, mean", **style)
+    start = 36.0
+    for i, place in enumerate(places):
+        low = [
+            f"{name} {values[i]:.1f}"
+            for name, values in {**others, "ours": means}.items()
+            if values[i] < start
+        ]
+        if low:
+            axes.text(start + 0.3, place, f"◂ {', '.join(low)}", va="center", fontsize=8.5)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlim(0, 65)
+    axes.set_xlim(start, 61)
 
 
 def row_name(row: Row) -> str:
@@ -262,12 +258,12 @@ def signals(small: Signal, he: Signal) -> Figure:
             )
         left.set_xticks(range(layers + 1), names, rotation=20)
         left.set_title("Spread (standard deviation) of the activations")
-        right.set_title("Gradient of the weights against weight decay (root mean square)")
+        right.set_title("Gradient of the weights, and weight decay")
         right.set_xticks(range(1, layers + 1), [f"W{i}" for i in range(1, layers + 1)])
         for axes in (left, right):
             axes.set_yscale("log")
         left.legend(loc="lower left")
-        right.legend(loc="best", fontsize=9)
+        right.legend(loc="center left", bbox_to_anchor=(0.02, 0.33), fontsize=9)
     return figure
 
 

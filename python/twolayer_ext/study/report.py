@@ -89,7 +89,7 @@ def _circumstances(study: Study, data: Data) -> str:
     build = tl.build_info()
     runs = [*study.sgd.values(), *(run for net in study.adam.values() for run in net), study.cured]
     return (
-        f"{data.name}: {len(data.train_y):,} training, {len(data.val_y):,} validation and "
+        f"CIFAR-10: {len(data.train_y):,} training, {len(data.val_y):,} validation and "
         f"{len(data.test_y):,} test images. {len(runs)} training runs in float32, "
         f"{study.workers} at a time: {_duration(study.seconds)} ({_duration(study.cpu_seconds)} "
         f"of processor time). twolayer-ext {tl.__version__}, {build['isa']}, "

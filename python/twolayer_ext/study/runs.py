@@ -37,7 +37,6 @@ class Data:
     test_y: Labels
     class_names: tuple[str, ...]
     image_shape: tuple[int, ...] | None
-    name: str
 
     @classmethod
     def of(cls, training: Dataset, test: Dataset) -> Data:
@@ -52,7 +51,6 @@ class Data:
             test_y=test.y,
             class_names=training.class_names,
             image_shape=training.image_shape,
-            name=training.name,
         )
 
 
