@@ -269,28 +269,30 @@ def test_the_command_writes_a_quick_report(cifar10, tmp_path, capsys):
     ]
 
 
-def test_a_full_study_of_made_up_images(data, tmp_path):
+def test_three_seeds_of_made_up_images(data, tmp_path):
+    scale = protocol.Scale(quick=False, seeds=(0, 1, 2), steps=20, epochs={10: 2, 30: 4})
     finished: list[Run] = []
-    study = run_study(data, FULL, finished=finished.append)
+    study = run_study(data, scale, finished=finished.append)
     assert len(finished) == 2 + 8 * 3 + 1
     for row in ROWS:
         assert len(study.snapshots(row)) == 3
     run = study.adam[(128, 256), 1e-3][1]
     assert run.plan.seed == 1
     # The same as a run on its own, whatever ran beside it.
-    alone = tl.train(data.train_x, data.train_y, **tl.recipes.study_adam(), seed=1).network
+    options = tl.recipes.study_adam(epochs=4)
+    alone = tl.train(data.train_x, data.train_y, **options, seed=1).network
     np.testing.assert_array_equal(alone.predict(data.test_x), run.last.predictions)
     assert run.last.training == alone.evaluate(data.train_x, data.train_y)[1]
     assert run.last.test == alone.evaluate(data.test_x, data.test_y)[1]
-    assert set(run.snapshots) == {10, 30}
-    assert run.snapshots[10].training is None
+    assert set(run.snapshots) == {2, 4}
+    assert run.snapshots[2].training is None
     names = report.write_report(study, data, tmp_path)
     assert names[-1] == "results.json"
     results = assert_whole_report(tmp_path)
     assert not results["quick"]
     first = results["part_two"][0]
     assert len(first["test"]["ours"]) == 3
-    assert first["test"]["ours"][0] == study.adam[(64,), 1e-3][0].snapshots[10].test
+    assert first["test"]["ours"][0] == study.adam[(64,), 1e-3][0].snapshots[2].test
     assert "within two standard errors of" in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 

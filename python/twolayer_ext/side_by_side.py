@@ -69,7 +69,7 @@ def run_side_by_side(
     """
     pool = _Pool(tasks, workers)
     results: dict[int, T] = {}
-    with _Display(progress, [task.work for task in tasks]) as display:
+    with _Display(progress, [task.work for task in tasks], workers) as display:
         try:
             pool.start()
             while len(results) < len(tasks):
@@ -154,10 +154,11 @@ class _Pool(Generic[T]):
 class _Display:
     """Share of all work that is done, and the time left."""
 
-    def __init__(self, enabled: bool | None, works: Sequence[float]) -> None:
+    def __init__(self, enabled: bool | None, works: Sequence[float], workers: int) -> None:
         if enabled is None:
             enabled = sys.stderr is not None and sys.stderr.isatty()
         self._works = works
+        self._workers = workers
         self._display = make_display(sys.stderr, 100) if enabled else None
         self._started = time.monotonic()
 
@@ -174,8 +175,7 @@ class _Display:
         done = sum(work * share for work, share in zip(self._works, shares, strict=True))
         percent = 100 * done / sum(self._works)
         seconds = time.monotonic() - self._started
-        running = sum(0 < share < 1 for share in shares)
-        status = f"{running} running, {seconds:.0f} s"
+        status = f"{min(self._workers, len(shares) - finished)} running, {seconds:.0f} s"
         self._display.show(f"run {finished}/{len(shares)}", percent, seconds, status)
 
     def clear(self) -> None:
