@@ -179,6 +179,7 @@ def test_verdicts_on_rows(monkeypatch):
     rows = made_up_rows(monkeypatch, ours, {(1,): 51.5, (2,): 60.0, (3,): 10.0})
     assert [row.test.within for row in rows] == [True, False, False]
     assert [row.settled for row in rows] == [True, True, False]
+    assert [row.comparable for row in rows] == [True, True, False]  # the third: one net asleep
     strict = strict_errors(rows, "test")
     error = 0.01 * math.sqrt(4 / 3)
     assert strict[:2] == pytest.approx([-0.005 / error, -0.09 / error])

@@ -36,8 +36,20 @@ class ComparedRow:
 
     @property
     def settled(self) -> bool:
-        """Whether all its nets, ours and PyTorch's, have learned something."""
-        return min(*self.test.ours, self.test.theirs) > ASLEEP
+        """Whether all its nets, ours and PyTorch's, have begun to learn."""
+        return all(accuracy > ASLEEP for accuracy in self._accuracies)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether all its nets have begun to learn, or none has.
+
+        Otherwise the accuracies lie in two heaps, and no mean or spread tells them apart.
+        """
+        return self.settled or all(accuracy <= ASLEEP for accuracy in self._accuracies)
+
+    @property
+    def _accuracies(self) -> tuple[float, ...]:
+        return *self.test.ours, self.test.theirs
 
 
 def compare(study: Study, data: Data) -> list[ComparedRow]:
@@ -136,7 +148,7 @@ def _table(rows: list[ComparedRow], of: str, quick: bool) -> Table:
         else:
             line += [
                 f"{100 * comparison.error:.1f}",
-                "yes" if comparison.within else "NO",
+                _verdict(compared, comparison),
                 _signed(strict),
             ]
         if of == "test":
@@ -165,11 +177,11 @@ def _reading(seeds: int) -> Paragraph:
 
 def _findings(rows: list[ComparedRow]) -> Iterator[str]:
     for of in ("validation", "test"):
-        comparisons: list[Comparison] = [getattr(compared, of) for compared in rows]
+        comparisons = [getattr(compared, of) for compared in rows if compared.comparable]
         within = sum(comparison.within for comparison in comparisons)
         yield (
-            f"On the {of} images {within} of {len(rows)} rows lie within two standard errors of "
-            f"PyTorch's."
+            f"On the {of} images {within} of {len(comparisons)} rows that can be compared lie "
+            "within two standard errors of PyTorch's."
         )
         strict = [value for value in strict_errors(rows, of) if not math.isnan(value)]
         if strict:
@@ -185,14 +197,20 @@ def _findings(rows: list[ComparedRow]) -> Iterator[str]:
             f"{mean_of(settled)} points."
         )
     for compared in rows:
-        if not compared.settled:
+        if not compared.comparable:
             seeds = ", ".join(f"{100 * value:.1f}" for value in compared.test.ours)
             yield (
                 f"{_sizes(compared.row)}, learning rate {compared.row.learning_rate:g}, "
-                f"{compared.row.epochs} epochs: not all nets have begun to learn (test "
-                f"accuracy of our seeds {seeds}; PyTorch's {compared.row.torch_test}). A mean of "
-                "such runs says how many have, not how good they are."
+                f"{compared.row.epochs} epochs: cannot be compared, for some nets have begun to "
+                f"learn and others not (test accuracy of our seeds {seeds}; PyTorch's "
+                f"{compared.row.torch_test}). When this net begins is chance; see below."
             )
+
+
+def _verdict(compared: ComparedRow, comparison: Comparison) -> str:
+    if not compared.comparable:
+        return "asleep"
+    return "yes" if comparison.within else "NO"
 
 
 def _sizes(row: Row) -> str:

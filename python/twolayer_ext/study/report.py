@@ -146,7 +146,7 @@ def _row_json(compared: ComparedRow, *strict: float) -> dict[str, Any]:
                 "pytorch": comparison.theirs,
                 "difference": comparison.difference,
                 "standard_error": _number(comparison.error),
-                "within_two_standard_errors": comparison.within,
+                "within_two_standard_errors": comparison.within if compared.comparable else None,
                 "standard_errors_by_seeds_alone": _number(distance),
             }
             for name, comparison, distance in comparisons
