@@ -142,13 +142,27 @@ def _what_is_left(dead: list[Run], data: Data) -> Iterator[Block]:
         "square; all layers began with 10⁻³.",
     )
     if all(len(np.unique(run.last.predictions)) == 1 for run in dead):
-        share = np.bincount(data.val_y, minlength=len(data.class_names)) / len(data.val_y)
-        most = int(np.bincount(data.train_y).argmax())
         yield Paragraph(
             "Every image is given the same class, so the accuracy is that class's share of the "
-            f"images. The most frequent class of the training images is {data.class_names[most]}, "
-            f"and {100 * share[most]:.1f}% of the validation images belong to it."
+            f"images. {_shares(data)}"
         )
+
+
+def _shares(data: Data) -> str:
+    """Tell which classes the training images have most of, and whose share was published."""
+    names = data.class_names
+    counts = np.bincount(data.train_y, minlength=len(names))
+    first, second = np.argsort(-counts, kind="stable")[:2]
+    text = (
+        f"The training images have most of {names[first]}, {counts[first]:,}, then "
+        f"{names[second]}, {counts[second]:,}; which of near equals wins is up to the last batches."
+    )
+    shares = 100 * np.bincount(data.val_y, minlength=len(names)) / len(data.val_y)
+    (published,) = (row.published for row in ROWS if row.published < 10)
+    for name, share in zip(names, shares, strict=True):
+        if round(share, 1) == published:
+            text += f" The study's {published}% is the share of {name} in the validation images."
+    return text
 
 
 def _cured(study: Study, data: Data, cured: Run) -> Iterator[Block]:
@@ -176,12 +190,12 @@ def _asleep(study: Study) -> Iterator[Block]:
     awake = []
     for run in runs:
         epochs = [i for i, a in enumerate(run.history["val_accuracy"], start=1) if a > _AWAKE]
-        awake.append(f"in epoch {epochs[0]}" if epochs else "never")
+        awake.append(str(epochs[0]) if epochs else "never")
     yield Paragraph(
         "At a learning rate of 0.01 the first steps are ten times as large as the weights, so they "
         "throw the weights to the other side of zero, larger than before, and the signal may get "
         f"through. When it does is a matter of chance: our seeds first pass {100 * _AWAKE:.0f}% "
-        f"on the validation images {', '.join(awake)}. PyTorch's run in the table was still at 10% "
-        "after 10 epochs; of three more with other seeds two had passed 30% after 2. The "
-        "study's had begun by then."
+        f"on the validation images in epoch {', '.join(awake)}. PyTorch's run in the table was "
+        "still at 10% after 10 epochs; of three more with other seeds two had passed 30% after 2. "
+        "The study's had begun by then."
     )

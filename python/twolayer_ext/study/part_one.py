@@ -32,8 +32,10 @@ def part_one(study: Study, data: Data) -> list[Block]:
             ["run", "images", "number", "published", "NumPy,\n3 seeds", "ours", "standard\nerror"],
             [line for sgd in protocol.SGD_RUNS for line in _lines(sgd, study.sgd[sgd.name], data)],
             left=(0, 1),
-            caption="Accuracy in per cent. The standard error is the binomial one, "
-            "√(p (1 − p) / n), of our figure; it holds for the published one as well.",
+            caption="Accuracy in per cent, ours of one seed. The standard error is the binomial "
+            "one, √(p (1 − p) / n): what the choice of images may move our figure or the published "
+            "one. Seeds move it besides: at the tuned learning rate the net is still thrown about, "
+            "by a point or two from one epoch to the next, as the curves below show.",
         ),
         *(block for sgd in protocol.SGD_RUNS for block in _training(study.sgd[sgd.name], data)),
         _confusion(study, data),

@@ -183,12 +183,17 @@ def _findings(rows: list[ComparedRow]) -> Iterator[str]:
             f"On the {of} images {within} of {len(comparisons)} rows that can be compared lie "
             "within two standard errors of PyTorch's."
         )
-        strict = [value for value in strict_errors(rows, of) if not math.isnan(value)]
-        if strict:
-            beyond = sum(abs(value) > TWO_ERRORS for value in strict)
+        strict = strict_errors(rows, of)
+        awake = sum(compared.settled for compared in rows)
+        beyond = [
+            f"{_sizes(compared.row)} after {compared.row.epochs} epochs ({_signed(value)})"
+            for compared, value in zip(rows, strict, strict=True)
+            if abs(value) > TWO_ERRORS
+        ]
+        if awake:
             yield (
-                f"By seeds alone, {beyond} of the {len(strict)} rows whose nets have all begun to "
-                "learn lie beyond two."
+                f"By seeds alone, {len(beyond)} of the {awake} rows whose nets have all begun to "
+                "learn lie beyond two" + (f": {'; '.join(beyond)}." if beyond else ".")
             )
     settled = [compared.test.difference for compared in rows if compared.settled]
     if len(settled) > 1:
