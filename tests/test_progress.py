@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from twolayer_ext import progress
-from twolayer_ext.progress import Progress, SweepProgress
+from twolayer_ext.progress import Progress, RunsProgress
 
 
 class Terminal(io.StringIO):
@@ -108,10 +108,10 @@ def test_only_the_number_of_steps_known(stderr, clock, display):
         assert "epoch 3 " in visible(stderr.getvalue())
 
 
-def test_a_sweep_shows_runs_their_best_and_time_left(stderr, clock, display):
-    with SweepProgress(True, "round 1 of 2, run ", 12, before=4) as bar:
+def test_runs_show_how_many_are_done_and_time_left(stderr, clock, display):
+    with RunsProgress(True, "round 1 of 2, run ", 12, before=4) as bar:
         clock.now += 10
-        bar.update(2, 0.4567)
+        bar.update(2, 0.25, "best val accuracy 45.7%")
         shown = visible(stderr.getvalue())
         assert "round 1 of 2, run 6/12" in shown
         assert "25%" in shown  # of the 8 that were left
@@ -119,12 +119,20 @@ def test_a_sweep_shows_runs_their_best_and_time_left(stderr, clock, display):
         if display == "line":
             assert "00:30 left" in shown
         clock.now += 0.05
-        bar.update(3, 0.4567)
+        bar.update(3, 0.3, "best val accuracy 45.7%")
         assert visible(stderr.getvalue()) == shown  # too early to draw again
         clock.now += 0.05
-        bar.update(3, float("nan"))
+        bar.update(3, 0.3, "")
         assert "run 7/12" in visible(stderr.getvalue())
+        bar.clear()
+        assert visible(stderr.getvalue()) == ""
+        bar.update(4, 0.4, "")  # at once, for nothing is shown
+        assert "run 8/12" in visible(stderr.getvalue())
     assert visible(stderr.getvalue()) == ""
+    with RunsProgress(None, "run ", 1) as bar:  # a terminal
+        clock.now += 1
+        bar.update(0, 0.5, "")
+        assert "run 0/1" in visible(stderr.getvalue())
 
 
 @pytest.mark.parametrize("enabled", [False, None])

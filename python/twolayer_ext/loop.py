@@ -76,6 +76,7 @@ class EpochEvent:
 
 
 Callback: TypeAlias = Callable[[EpochEvent], object]
+Watch: TypeAlias = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -130,12 +131,17 @@ class _Epoch:
 
 @dataclass
 class Loop:
-    """One run of training; `run` is called once."""
+    """One run of training; `run` is called once.
+
+    `watch` is told, before each call of the engine, what share of the steps is done, 0 to 1; what
+    it raises ends the run.
+    """
 
     network: NetworkBase
     trainer: EngineTrainer
     data: Data
     plan: Plan
+    watch: Watch | None = None
     history: History = field(default_factory=dict)
     _closed: list[tuple[tuple[float, ...], list[float]]] = field(default_factory=list)
     _epoch: _Epoch | None = None
@@ -204,13 +210,14 @@ class Loop:
         self._average(number)
         validation = (math.nan, math.nan)
         if data.validation is not None:
-            validation = self.network.evaluate_rows(*data.validation, plan.threads)
+            validation = self.network.evaluate_rows(*data.validation, plan.threads, self._look)
         self._close(epoch, validation)
         if data.validation is not None and not math.isfinite(validation[0]):
             self._diverged(f"val_loss became {validation[0]} after")
 
     def _call(self, epoch: _Epoch) -> None:
         """Run as many batches as take about 20 ms."""
+        self._look()
         size = self.plan.batch_size
         begin, end = epoch.done, min(epoch.done + self._batches_at_once, len(epoch.losses))
         rows = epoch.order[begin * size : end * size]
@@ -231,6 +238,11 @@ class Loop:
         epoch.done += steps
         epoch.samples += min(steps * size, len(rows))
         epoch.correct += correct
+
+    def _look(self) -> None:
+        if self.watch is not None and self._epoch is not None:
+            total, _ = self.plan.total(len(self.data.rows))
+            self.watch((self._steps + self._epoch.done) / total)
 
     def _mean_loss(self, epoch: _Epoch) -> float:
         """Mean over the samples of the steps done: every step counts with its batch's size."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar, Self
@@ -354,12 +354,22 @@ class NetworkBase:
         return rows, labels
 
     def evaluate_rows(
-        self, x: Array, y: NDArray[np.int64], rows: Rows | None, threads: int
+        self,
+        x: Array,
+        y: NDArray[np.int64],
+        rows: Rows | None,
+        threads: int,
+        watch: Callable[[], None] | None = None,
     ) -> tuple[float, float]:
-        """`evaluate` on x[rows], y[rows] of checked arrays; None takes all."""
+        """`evaluate` on x[rows], y[rows] of checked arrays; None takes all.
+
+        `watch` is called before each call of the engine; what it raises ends the evaluation.
+        """
         count = len(x) if rows is None else len(rows)
         loss, correct = 0.0, 0
         for part in self._parts(count):
+            if watch is not None:
+                watch()
             if rows is None:
                 mean, right = self.core.evaluate(x[part], y[part], None, threads)
             else:

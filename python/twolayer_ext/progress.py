@@ -1,4 +1,4 @@
-"""Progress of a training run or a sweep on standard error: a bar of tqdm if installed, else a line.
+"""Progress of one run or of several on standard error: a bar of tqdm if installed, else a line.
 
 The display is erased at the end of every epoch and when training ends, so that whatever callbacks
 and callers print stands on lines of its own.
@@ -109,8 +109,8 @@ class Progress(_Shown):
         self._next_refresh = 0.0
 
 
-class SweepProgress(_Shown):
-    """Shows how many runs of a sweep's round are done, the best so far, and the time left.
+class RunsProgress(_Shown):
+    """Shows how many of several runs are done, how much of their work, and the time left.
 
     Use it as a context manager: leaving the block erases the display.
 
@@ -121,24 +121,39 @@ class SweepProgress(_Shown):
     title : str
         Stands first, before the count of runs.
     total : int
-        Runs of the round.
+        Runs there are.
     before : int
         Those of them that were done earlier; the time left is worked out from the others.
     """
 
-    def __init__(self, enabled: bool | None, title: str, total: int, before: int) -> None:
-        super().__init__(enabled, max(1, total - before))
+    def __init__(self, enabled: bool | None, title: str, total: int, before: int = 0) -> None:
+        super().__init__(enabled, 100)
         self._title = title
         self._total = total
         self._before = before
 
-    def update(self, done: int, best: float) -> None:
-        """Tell how many runs of this call are done, and the best val_accuracy; nan for none."""
+    def update(self, done: int, share: float, status: str) -> None:
+        """Tell what is done by now; redraws at most ten times a second.
+
+        Parameters
+        ----------
+        done : int
+            Runs done, without those done earlier.
+        share : float
+            Of the work, 0 to 1; runs under way count with what they have done.
+        status : str
+            Stands last.
+        """
         if self._display is None or not self._due():
             return
         text = f"{self._title}{self._before + done}/{self._total}"
-        status = "" if math.isnan(best) else f"best val accuracy {best:.1%}"
-        self._display.show(text, done, self._seconds(), status)
+        self._display.show(text, 100 * share, self._seconds(), status)
+
+    def clear(self) -> None:
+        """Erase the display until the next update, so that something can be printed."""
+        if self._display is not None:
+            self._display.clear()
+            self._next_refresh = 0.0
 
 
 class Display(Protocol):

@@ -1,26 +1,28 @@
-"""Independent runs side by side: each on a thread of its own, the longest first.
+"""Independent runs side by side: threads of this process, which read the same data.
 
 Small nets train faster next to each other, one thread each, than one after another on all
-threads: nobody waits at a barrier. The compiled core lets go of the interpreter while it computes,
-and the data is shared, so threads are enough.
+threads: nobody waits at a barrier. The compiled core releases the GIL while it computes, for about
+20 ms a call, and Python has little to do in between.
 """
 
 from __future__ import annotations
 
-import ctypes
 import queue
-import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-from twolayer_ext.progress import REFRESH_SECONDS, make_display
+from twolayer_ext.progress import REFRESH_SECONDS
 
 T = TypeVar("T")
 Advance: TypeAlias = Callable[[float], None]
+THREAD_NAMES = "twolayer-run"
+
+
+class Stopped(Exception):  # noqa: N818 - no error, but the end of a run nobody waits for
+    """The runs end before their time: this one's result is of no use."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,16 @@ class Task(Generic[T]):
 
     Attributes
     ----------
-    work : float
-        How much there is to do, in any unit that compares with the other tasks'.
     run : function
-        Does it and returns its result. It is given a function to be called, now and then, with
-        the share of the task that is done, 0 to 1.
+        Does it and returns its result. It is given a function to be called often, with the share
+        of the task that is done, 0 to 1; that raises `Stopped` when the run is to end, and fits
+        `training.fit` as its `watch`.
+    work : float, default 1
+        How much there is to do, in any unit that compares with the other tasks'.
     """
 
-    work: float
     run: Callable[[Advance], T]
+    work: float = 1.0
 
 
 def run_side_by_side(
@@ -45,9 +48,12 @@ def run_side_by_side(
     *,
     workers: int,
     finished: Callable[[int, T], None] | None = None,
-    progress: bool | None = None,
+    watch: Callable[[int, float], None] | None = None,
 ) -> list[T]:
-    """Run all tasks and return their results, in the order of the tasks.
+    """Run all tasks, the longest first, and return their results, in the order of the tasks.
+
+    An error in a task or in `finished`, or Ctrl-C, stops the other tasks where they next call the
+    function they were given, and is raised when they have ended.
 
     Parameters
     ----------
@@ -55,129 +61,67 @@ def run_side_by_side(
     workers : int
         Tasks that run at a time.
     finished : function, optional
-        Called in the calling thread with a task's index and its result, in the order in which
-        the tasks come to an end.
-    progress : bool, optional
-        Show progress on standard error; by default if that is a terminal.
+        Called with a task's index and its result, in the order in which the tasks come to an end,
+        by the thread that has done it: no Ctrl-C interrupts that.
+    watch : function, optional
+        Called by this thread with the number of tasks that are done and the share of all work that
+        is, when that number grows and ten times a second. `finished` is not called meanwhile.
 
     Raises
     ------
     KeyboardInterrupt
-        On Ctrl-C, after all running tasks were stopped, each at its next line of Python.
+        On Ctrl-C.
     Exception
-        What a task raised; the others were stopped.
+        What a task or `finished` raised.
     """
-    pool = _Pool(tasks, workers)
-    results: dict[int, T] = {}
-    with _Display(progress, [task.work for task in tasks], workers) as display:
+    stop = threading.Event()
+    shares = [0.0] * len(tasks)
+    ended: queue.SimpleQueue[Future[T]] = queue.SimpleQueue()
+    talking = threading.Lock()
+
+    def do(index: int) -> T:
+        def advance(share: float) -> None:
+            if stop.is_set():
+                raise Stopped
+            shares[index] = share
+
+        advance(0.0)
+        result = tasks[index].run(advance)
+        with talking:
+            shares[index] = 1.0
+            if finished is not None:
+                finished(index, result)
+        return result
+
+    def tell(done: int) -> None:
+        if watch is not None:
+            with talking:
+                parts = (task.work * share for task, share in zip(tasks, shares, strict=True))
+                watch(done, sum(parts) / sum(task.work for task in tasks))
+
+    if not tasks:
+        return []
+    futures: dict[int, Future[T]] = {}
+    with ThreadPoolExecutor(workers, thread_name_prefix=THREAD_NAMES) as pool:
         try:
-            pool.start()
-            while len(results) < len(tasks):
-                display.show(pool.shares, len(results))
-                try:
-                    outcome = pool.outcomes.get(timeout=REFRESH_SECONDS)
-                except queue.Empty:
-                    continue
-                if outcome.error is not None:
-                    raise outcome.error
-                results[outcome.index] = outcome.results[0]
-                display.clear()
-                if finished is not None:
-                    finished(outcome.index, outcome.results[0])
+            for index in sorted(range(len(tasks)), key=lambda i: -tasks[i].work):
+                futures[index] = pool.submit(do, index)
+                futures[index].add_done_callback(ended.put)
+            for done in range(len(tasks)):
+                tell(done)
+                while (future := _next(ended)) is None:
+                    tell(done)
+                future.result()
+            tell(len(tasks))
         except BaseException:
-            pool.stop()
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [results[index] for index in range(len(tasks))]
+    return [futures[index].result() for index in range(len(tasks))]
 
 
-@dataclass(frozen=True)
-class _Outcome(Generic[T]):
-    index: int
-    results: tuple[T, ...] = ()  # one, or none after an error
-    error: BaseException | None = None
-
-
-class _Pool(Generic[T]):
-    """The threads, and what they are at."""
-
-    def __init__(self, tasks: Sequence[Task[T]], workers: int) -> None:
-        self._tasks = tasks
-        self._waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for index in sorted(range(len(tasks)), key=lambda i: -tasks[i].work):
-            self._waiting.put(index)
-        self._threads = [
-            threading.Thread(target=self._work) for _ in range(min(workers, len(tasks)))
-        ]
-        self._stopping = False
-        self.outcomes: queue.SimpleQueue[_Outcome[T]] = queue.SimpleQueue()
-        self.shares = [0.0] * len(tasks)
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """Stop what still runs, and wait until it has stopped."""
-        self._stopping = True
-        while alive := [thread for thread in self._threads if thread.is_alive()]:
-            for thread in alive:
-                # A thread is not to be stopped from outside, but an exception can be left there
-                # to be raised at its next line of Python. SystemExit is what nobody catches, and
-                # what ends a thread in silence.
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit)
-                )
-            alive[0].join(timeout=0.05)
-
-    def _work(self) -> None:
-        with suppress(SystemExit):  # of `stop`, between two tasks
-            self._serve()
-
-    def _serve(self) -> None:
-        while not self._stopping:
-            try:
-                index = self._waiting.get_nowait()
-            except queue.Empty:
-                return
-
-            def advance(share: float, index: int = index) -> None:
-                self.shares[index] = share
-
-            try:
-                outcome = _Outcome(index, (self._tasks[index].run(advance),))
-            except BaseException as error:
-                outcome = _Outcome(index, error=error)
-            self.shares[index] = 1.0
-            self.outcomes.put(outcome)
-
-
-class _Display:
-    """Share of all work that is done, and the time left."""
-
-    def __init__(self, enabled: bool | None, works: Sequence[float], workers: int) -> None:
-        if enabled is None:
-            enabled = sys.stderr is not None and sys.stderr.isatty()
-        self._works = works
-        self._workers = workers
-        self._display = make_display(sys.stderr, 100) if enabled else None
-        self._started = time.monotonic()
-
-    def __enter__(self) -> _Display:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._display is not None:
-            self._display.close()
-
-    def show(self, shares: Sequence[float], finished: int) -> None:
-        if self._display is None:
-            return
-        done = sum(work * share for work, share in zip(self._works, shares, strict=True))
-        percent = 100 * done / sum(self._works)
-        seconds = time.monotonic() - self._started
-        status = f"{min(self._workers, len(shares) - finished)} running, {seconds:.0f} s"
-        self._display.show(f"run {finished}/{len(shares)}", percent, seconds, status)
-
-    def clear(self) -> None:
-        if self._display is not None:
-            self._display.clear()
+def _next(ended: queue.SimpleQueue[Future[T]]) -> Future[T] | None:
+    try:
+        return ended.get(timeout=REFRESH_SECONDS)
+    except queue.Empty:
+        return None

@@ -8,7 +8,7 @@ from typing import cast
 from numpy.typing import ArrayLike
 
 from twolayer_ext import checks, initializers, normalization, techniques
-from twolayer_ext.loop import Callback, Data, EpochEvent, History, Loop, TrainResult
+from twolayer_ext.loop import Callback, Data, EpochEvent, History, Loop, TrainResult, Watch
 from twolayer_ext.network import Network, NetworkBase
 from twolayer_ext.options import (
     DEFAULT_SIZES,
@@ -246,10 +246,13 @@ def fit(
     options: TrainOptions,
     *,
     classes: int | None = None,
+    watch: Watch | None = None,
 ) -> TrainResult:
-    """Train with the engine of `network_class`; see `prepare`."""
+    """Train with the engine of `network_class`; see `prepare`, and `Loop` for `watch`."""
     _, begin = prepare(network_class, x, y, options, classes=classes)
-    return begin().run()
+    loop = begin()
+    loop.watch = watch
+    return loop.run()
 
 
 def prepare(

@@ -6,7 +6,7 @@ import pytest
 
 import twolayer_ext as tl
 from twolayer_ext.distributions import integer, log_uniform, uniform
-from twolayer_ext.sweeping import workers
+from twolayer_ext.sweeping.trial import Trial
 
 
 @pytest.fixture(scope="session")
@@ -44,13 +44,13 @@ def sweep(digits, space):
 def trained(monkeypatch):
     """The configurations that are really trained, as they are."""
     configs = []
-    run = workers.Task.run
+    run = Trial.run
 
-    def noting(task, stop):
-        configs.append(task.config)
-        return run(task, stop)
+    def noting(trial, advance):
+        configs.append(trial.config)
+        return run(trial, advance)
 
-    monkeypatch.setattr(workers.Task, "run", noting)
+    monkeypatch.setattr(Trial, "run", noting)
     return configs
 
 

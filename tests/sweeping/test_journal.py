@@ -15,6 +15,7 @@ import pytest
 
 import twolayer_ext as tl
 from twolayer_ext.distributions import uniform
+from twolayer_ext.side_by_side import THREAD_NAMES
 
 
 def lines(folder):
@@ -182,7 +183,7 @@ def test_interrupt_keeps_what_is_finished(trained, tmp_path):
     assert [run.number for run in info.value.result.runs] == [0]
     assert len(lines(tmp_path)) == 2
     assert len(trained) == 3
-    assert not [t for t in threading.enumerate() if t.name.startswith("twolayer-sweep")]
+    assert not [t for t in threading.enumerate() if t.name.startswith(THREAD_NAMES)]
 
 
 PROGRAM = """

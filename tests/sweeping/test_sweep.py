@@ -11,8 +11,10 @@ import pytest
 
 import twolayer_ext as tl
 from twolayer_ext.distributions import uniform
-from twolayer_ext.progress import SweepProgress
-from twolayer_ext.sweeping import search, workers
+from twolayer_ext.progress import RunsProgress
+from twolayer_ext.side_by_side import THREAD_NAMES
+from twolayer_ext.sweeping import search, trial
+from twolayer_ext.sweeping.trial import Trial
 
 
 def test_the_same_result_for_any_number_of_workers(sweep, outcome):
@@ -63,39 +65,39 @@ def test_divergence_is_a_result(sweep):
 
 def test_as_many_at_once_as_there_are_workers(sweep, monkeypatch):
     together = threading.Barrier(3, timeout=20)
-    run = workers.Task.run
+    run = Trial.run
 
-    def meeting(task, stop):
+    def meeting(trial, advance):
         together.wait()  # breaks unless three tasks are under way
-        return run(task, stop)
+        return run(trial, advance)
 
-    monkeypatch.setattr(workers.Task, "run", meeting)
+    monkeypatch.setattr(Trial, "run", meeting)
     assert len(sweep(workers=3).runs) == 6
 
 
 @pytest.mark.parametrize(("count", "threads"), [(4, 2), (6, 3), (7, 3), (1, 1)])
 def test_workers_without_a_run_become_threads_of_the_others(sweep, monkeypatch, count, threads):
     seen = []
-    prepare = workers.prepare
+    fit = trial.fit
 
-    def noting(network_class, x, y, options):
+    def noting(network_class, x, y, options, **others):
         seen.append(options["threads"])
-        return prepare(network_class, x, y, options)
+        return fit(network_class, x, y, options, **others)
 
-    monkeypatch.setattr(workers, "prepare", noting)
+    monkeypatch.setattr(trial, "fit", noting)
     sweep(configurations=2, workers=count)
     assert seen == [threads] * 2
 
 
 def test_the_data_is_neither_copied_nor_converted_for_each_run(sweep, digits, monkeypatch):
     seen = []
-    prepare = workers.prepare
+    fit = trial.fit
 
-    def noting(network_class, x, y, options):
+    def noting(network_class, x, y, options, **others):
         seen.append((x, options["normalize"]))
-        return prepare(network_class, x, y, options)
+        return fit(network_class, x, y, options, **others)
 
-    monkeypatch.setattr(workers, "prepare", noting)
+    monkeypatch.setattr(trial, "fit", noting)
     sweep()
     assert len(seen) == 6
     assert all(x is seen[0][0] and np.shares_memory(x, digits[0][0]) for x, _ in seen)
@@ -119,20 +121,20 @@ def test_no_copy_of_the_data_is_made():
 
 
 def test_an_error_in_a_worker_ends_the_sweep(sweep, monkeypatch):
-    run = workers.Task.run
+    run = Trial.run
     started = []
 
-    def failing(task, stop):
-        started.append(task.number)
-        if task.number == 1:
+    def failing(trial, advance):
+        started.append(trial.number)
+        if trial.number == 1:
             raise MemoryError("no more")
-        return run(task, stop)
+        return run(trial, advance)
 
-    monkeypatch.setattr(workers.Task, "run", failing)
+    monkeypatch.setattr(Trial, "run", failing)
     with pytest.raises(MemoryError, match="no more"):
         sweep(configurations=500, workers=1)
     assert len(started) < 500
-    assert not [t for t in threading.enumerate() if t.name.startswith("twolayer-sweep")]
+    assert not [t for t in threading.enumerate() if t.name.startswith(THREAD_NAMES)]
 
 
 # successive halving
@@ -171,20 +173,20 @@ def test_halving_leaves_out_what_diverged(sweep):
 def test_progress_counts_earlier_runs_and_tells_the_best(sweep, monkeypatch, tmp_path, space):
     made, told = [], []
 
-    class Recorder(SweepProgress):
+    class Recorder(RunsProgress):
         def __init__(self, enabled, title, total, before):
             made.append((enabled, title, total, before))
             super().__init__(enabled, title, total, before)
 
-        def update(self, done, best):
-            told.append((done, best))
+        def update(self, done, share, status):
+            told.append((done, share, status))
 
     sweep(out=tmp_path, configurations=2)
-    monkeypatch.setattr(search, "SweepProgress", Recorder)
+    monkeypatch.setattr(search, "RunsProgress", Recorder)
     result = sweep(out=tmp_path, progress=None)
     assert made == [(None, "run ", 6, 2)]
     assert told[0][0] == 0
-    assert told[-1] == (4, result.runs[0].val_accuracy)
+    assert told[-1] == (4, 1.0, f"best val accuracy {result.runs[0].val_accuracy:.1%}")
     made.clear()
     sweep({**space, "epochs": 3}, method="halving")
     assert made == [(False, "round 1 of 2, run ", 6, 0), (False, "round 2 of 2, run ", 2, 0)]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 from twolayer_ext import checks, recipes
 from twolayer_ext.checks import Array
 from twolayer_ext.datasets import Dataset
-from twolayer_ext.network import NetworkBase
+from twolayer_ext.network import Network, NetworkBase
+from twolayer_ext.progress import RunsProgress
 from twolayer_ext.side_by_side import Advance, Task, run_side_by_side
 from twolayer_ext.study import protocol
 from twolayer_ext.study.protocol import Row, Scale
-from twolayer_ext.training import EpochEvent, History, TrainOptions, train
+from twolayer_ext.training import DEFAULTS, EpochEvent, History, TrainOptions, fit
 
 Labels = NDArray[np.int64]
 
@@ -217,15 +219,22 @@ def run_study(
     rows = len(data.train_x)
     everything = plans(scale, lambda size: -(-rows // min(size, rows)))
     features, classes = data.train_x.shape[1], len(data.class_names)
-    tasks = [Task(plan.work(features, classes, rows), _Training(plan, data)) for plan in everything]
+    tasks = [Task(_Training(plan, data), plan.work(features, classes, rows)) for plan in everything]
     workers = checks.thread_count(None)
     started, cpu = time.perf_counter(), time.process_time()
-    runs = run_side_by_side(
-        tasks,
-        workers=workers,
-        finished=None if finished is None else lambda _, run: finished(run),
-        progress=progress,
-    )
+    with RunsProgress(progress, "run ", len(tasks)) as display:
+
+        def tell(_: int, run: Run) -> None:
+            display.clear()
+            if finished is not None:
+                finished(run)
+
+        def watch(done: int, share: float) -> None:
+            running = min(workers, len(tasks) - done)
+            seconds = time.perf_counter() - started
+            display.update(done, share, f"{running} running, {seconds:.0f} s")
+
+        runs = run_side_by_side(tasks, workers=workers, finished=tell, watch=watch)
     sgd, adam = runs[: len(protocol.SGD_RUNS)], runs[len(protocol.SGD_RUNS) : -1]
     nets: dict[tuple[tuple[int, ...], float], list[Run]] = {}
     for run in adam:
@@ -255,28 +264,33 @@ class _Training:
         snapshots: dict[int, Snapshot] = {}
 
         def after_epoch(event: EpochEvent) -> None:
-            advance(event.epoch / plan.snapshots[-1])
             if event.epoch in plan.snapshots:
-                snapshots[event.epoch] = self.snapshot(event)
+                snapshots[event.epoch] = self.snapshot(event, advance)
 
-        options: TrainOptions = {
-            **plan.options,
-            "validation_data": (data.val_x, data.val_y),
-            "seed": plan.seed,
-            "threads": 1,
-            "progress": False,
-            "callbacks": [after_epoch],
-        }
-        result = train(data.train_x, data.train_y, **options)
+        options = cast(
+            TrainOptions,
+            {
+                **DEFAULTS,
+                **plan.options,
+                "validation_data": (data.val_x, data.val_y),
+                "seed": plan.seed,
+                "threads": 1,
+                "progress": False,
+                "callbacks": [after_epoch],
+            },
+        )
+        result = fit(Network, data.train_x, data.train_y, options, watch=advance)
         return Run(plan, result.network, result.history, snapshots)
 
-    def snapshot(self, event: EpochEvent) -> Snapshot:
+    def snapshot(self, event: EpochEvent, advance: Advance) -> Snapshot:
         """Take a snapshot after the event's epoch."""
         data, network = self.data, event.network
         predictions = network.predict(data.test_x, threads=1)
         training = None
         if event.epoch == self.plan.snapshots[-1]:
-            _, training = network.evaluate(data.train_x, data.train_y, threads=1)
+            _, training = network.evaluate_rows(
+                data.train_x, data.train_y, None, 1, lambda: advance(1.0)
+            )
         return Snapshot(
             seconds=sum(event.history["seconds"]),
             validation=event.history["val_accuracy"][-1],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, cast
 
@@ -12,11 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from twolayer_ext import checks, normalization
 from twolayer_ext.checks import Array
 from twolayer_ext.network import Network
-from twolayer_ext.progress import SweepProgress
+from twolayer_ext.progress import RunsProgress
+from twolayer_ext.side_by_side import Task, run_side_by_side
 from twolayer_ext.sweeping.journal import Journal
 from twolayer_ext.sweeping.result import Run, SweepResult, ranked
 from twolayer_ext.sweeping.space import Config
-from twolayer_ext.sweeping.workers import Task, run_all
+from twolayer_ext.sweeping.trial import Trial
 from twolayer_ext.training import DEFAULTS, TrainOptions, prepare
 
 Labels = NDArray[np.int64]
@@ -99,7 +99,7 @@ class Search:
         self._workers = workers
         self._progress = progress
         self._journal = journal
-        self._finished: list[Run] = []  # appended to by all workers, which is one operation
+        self._finished: list[Run] = []  # appended to by the workers, one at a time
         self._pairs: dict[tuple[str, str], tuple[ArrayLike, ArrayLike]] = {}
 
     def result(self) -> SweepResult:
@@ -127,25 +127,25 @@ class Search:
         if not missing:
             return runs
         threads = max(1, self._workers // len(missing))
-        tasks = [self._task(i, config, threads) for i, config in missing.items()]
-        before = len(runs)
+        # All of the same work, as far as the pool knows: they start in the order of their numbers.
+        tasks = [Task(self._trial(i, config, threads).run) for i, config in missing.items()]
 
-        def finished(run: Run) -> None:
+        def finished(_: int, run: Run) -> None:
             self._journal.add(run)
             runs.append(run)
             self._finished.append(run)
 
-        with SweepProgress(self._progress, title, len(configs), before) as progress:
-            run_all(
+        with RunsProgress(self._progress, title, len(configs), len(runs)) as progress:
+            run_side_by_side(
                 tasks,
-                min(self._workers, len(tasks)),
-                finished,
-                lambda: progress.update(len(runs) - before, _best(self._finished)),
+                workers=self._workers,
+                finished=finished,
+                watch=lambda done, share: progress.update(done, share, _best(self._finished)),
             )
         return runs
 
-    def _task(self, number: int, config: Config, threads: int) -> Task:
-        """Return a task; what each would compute from all of the data is computed once."""
+    def _trial(self, number: int, config: Config, threads: int) -> Trial:
+        """Return a run to be done; what each would compute from all data is computed once."""
         options = _options(config, self._data.validation, threads)
         normalize = options["normalize"]
         if isinstance(normalize, str):
@@ -153,8 +153,9 @@ class Search:
             if which not in self._pairs:
                 self._pairs[which] = normalization.from_data(which[0], self._data.x, None, which[1])
             options["normalize"] = self._pairs[which]
-        return Task(number, config, self._data.x, self._data.y, options)
+        return Trial(number, config, self._data.x, self._data.y, options)
 
 
-def _best(runs: Iterable[Run]) -> float:
-    return max((run.val_accuracy for run in runs if not run.diverged), default=math.nan)
+def _best(runs: Iterable[Run]) -> str:
+    best = max((run.val_accuracy for run in runs if not run.diverged), default=None)
+    return "" if best is None else f"best val accuracy {best:.1%}"
