@@ -49,6 +49,21 @@ def test_study_adam():
     }  # fmt: skip
 
 
+def test_study_cured():
+    """Only what its text says differs from the study's own settings."""
+    cured = tl.recipes.study_cured()
+    dead = tl.recipes.study_adam((256, 128, 64, 64), epochs=10)
+    schedule, augment = cured.pop("schedule"), cured.pop("augment")
+    assert dead.pop("learning_rate_decay") == 0.95
+    assert cured == dead | {"init": "glorot"}
+    assert cured["learning_rate"] == 1e-3
+    assert [schedule(step, 4) for step in (0, 2)] == pytest.approx([1, 0.5])
+    assert augment == tl.Augment((3, 32, 32))
+    x = np.random.default_rng(0).integers(0, 256, (60, 3072), dtype=np.uint8)
+    result = tl.train(x, np.arange(60) % 10, **{**tl.recipes.study_cured(), "epochs": 2})
+    assert result.network.layer_sizes == (3072, 256, 128, 64, 64, 10)
+
+
 def test_recipes_are_arguments_of_train(backend, pixels):
     x, y = pixels
     for recipe in (tl.recipes.study_sgd(), tl.recipes.study_adam()):

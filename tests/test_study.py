@@ -76,7 +76,11 @@ def test_the_studys_table():
 
 def test_plans_cover_every_row_with_every_seed():
     everything = plans(FULL, lambda size: 49_000 // size)
-    two, adam, he = everything[:2], everything[2:-1], everything[-1]
+    two, adam, he, cured = (
+        [plan for plan in everything if plan.part == part]
+        for part in ("sgd", "adam", "he", "cured")
+    )
+    assert len(everything) == sum(map(len, (two, adam, he, cured)))
     assert [plan.name for plan in two] == ["baseline", "tuned"]
     assert [plan.snapshots for plan in two] == [(5,), (8,)]  # 1000 steps of 245 and 140 an epoch
     covered = {
@@ -89,7 +93,17 @@ def test_plans_cover_every_row_with_every_seed():
     }
     assert len(adam) == 8 * 3  # a run of 30 epochs stands for that of 10, too
     assert {plan.options["init"] for plan in adam} == {1e-3}
-    assert (he.options["init"], he.options["hidden_sizes"]) == ("he", protocol.DEAD)
+    dead = next(plan for plan in adam if plan.snapshots == (10,))
+    assert [(plan.seed, plan.snapshots) for plan in he] == [(0, (10,))]
+    for plan in he:
+        assert plan.options == {**dead.options, "init": "he"}
+    for plan in cured:
+        assert plan.options["schedule"] is not None
+        assert plan.options.keys() == tl.recipes.study_cured().keys()
+    for plan in (dead, *he, *cured):
+        assert plan.options["hidden_sizes"] == protocol.DEAD
+        assert plan.options["learning_rate"] == protocol.DEAD_LEARNING_RATE
+    assert [(plan.seed, plan.snapshots) for plan in cured] == [(seed, (10,)) for seed in (0, 1, 2)]
 
 
 def test_ten_epochs_are_the_first_ten_of_thirty(pixels, same_bits):
@@ -253,14 +267,19 @@ def assert_whole_report(folder: Path) -> dict:
 
 def test_the_command_writes_a_quick_report(cifar10, tmp_path, capsys):
     out = tmp_path / "deep" / "report"
-    assert main(["study", "--data", str(cifar10), "--out", str(out), "--quick"]) == 0
+    arguments = ["--data", str(cifar10), "--out", str(out), "--quick"]
+    assert main(["study", *arguments, "--compute-dtype", "bfloat16"]) == 0
     output, errors = capsys.readouterr()
     assert errors == ""
+    assert "for all runs in bfloat16" in output
     assert "report.html" in output
     assert output.count("[128, 256] at 0.001") == 2  # both numbers of epochs
     results = assert_whole_report(out)
     assert results["quick"]
+    assert results["compute_dtype"] == "bfloat16"
     assert results["seeds"] == [0]
+    markdown = (out / "report.md").read_text(encoding="utf-8")
+    assert "12 training runs in bfloat16" in markdown
     assert "Nothing here compares" in (out / "report.md").read_text(encoding="utf-8")
     assert sorted(path.name for path in out.iterdir()) == [
         "figures",
@@ -274,7 +293,8 @@ def test_three_seeds_of_made_up_images(data, tmp_path):
     scale = protocol.Scale(quick=False, seeds=(0, 1, 2), steps=20, epochs={10: 2, 30: 4})
     finished: list[Run] = []
     study = run_study(data, scale, finished=finished.append)
-    assert len(finished) == 2 + 8 * 3 + 1
+    assert len(finished) == 2 + 8 * 3 + 1 + 3 == len(study.runs)
+    assert study.compute_dtype == "float32"
     for row in ROWS:
         assert len(study.snapshots(row)) == 3
     run = study.adam[(128, 256), 1e-3][1]
@@ -297,6 +317,44 @@ def test_three_seeds_of_made_up_images(data, tmp_path):
     assert "within two standard errors of" in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
+def test_runs_in_bfloat16_are_those_of_train(data):
+    scale = protocol.Scale(quick=False, seeds=(3,), steps=5, epochs={10: 1, 30: 2})
+    study = run_study(data, scale, compute_dtype="bfloat16")
+    assert study.compute_dtype == "bfloat16"
+    (run,) = study.adam[(128, 256), 1e-3]
+    options = tl.recipes.study_adam(epochs=2)
+    for compute_dtype, same in (("bfloat16", True), ("float32", False)):
+        alone = tl.train(data.train_x, data.train_y, **options, seed=3, compute_dtype=compute_dtype)
+        assert (alone.history["step_loss"] == run.history["step_loss"]) is same
+    with pytest.raises(ValueError, match="compute_dtype: 'float64'; must be None or 'float32'"):
+        run_study(data, scale, compute_dtype="float64")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "instructions", "expected"),
+    [
+        ([], "native", "bfloat16"),
+        ([], "emulated", "float32"),
+        (["--compute-dtype", "auto"], "native", "bfloat16"),
+        (["--compute-dtype", "float32"], "native", "float32"),
+        (["--compute-dtype", "bfloat16"], "emulated", "bfloat16"),
+    ],
+)
+def test_bfloat16_where_the_cpu_has_it(
+    cifar10, tmp_path, monkeypatch, arguments, instructions, expected
+):
+    def spy(*_, compute_dtype, **__):
+        seen.append(compute_dtype)
+        raise KeyboardInterrupt
+
+    seen: list[str] = []
+    monkeypatch.setattr(command, "build_info", lambda: {"bfloat16": instructions})
+    monkeypatch.setattr(command, "run_study", spy)
+    line = ["study", "--data", str(cifar10), "--out", str(tmp_path / "out"), *arguments]
+    assert main(line) == 130
+    assert seen == [expected]
+
+
 def test_without_matplotlib_nothing_is_trained(cifar10, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setattr(command, "run_study", None)
@@ -311,6 +369,7 @@ def test_errors_are_one_line(cifar10, tmp_path, capsys):
         (["--data", str(tmp_path / "nowhere"), "--out", "out"], "nowhere"),
         (["--data", str(cifar10), "--out", str(cifar10 / "test_batch.bin")], "test_batch.bin"),
         (["--data", str(cifar10)], "--out"),
+        (["--data", str(cifar10), "--out", "out", "--compute-dtype", "half"], "'half'"),
     ):
         assert main(["study", *arguments]) == 2
         errors = capsys.readouterr().err

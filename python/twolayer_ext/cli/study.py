@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from twolayer_ext import datasets
+from twolayer_ext import build_info, datasets
 from twolayer_ext.cli.table import Table, percent
 from twolayer_ext.study import figures, protocol
 from twolayer_ext.study.report import write_report
@@ -30,6 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--quick",
         action="store_true",
         help="few steps and epochs, one seed: shows what the report is like, not what it finds",
+    )
+    parser.add_argument(
+        "--compute-dtype",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="what products are computed in; auto: bfloat16 where the CPU has instructions for it, "
+        "else float32 (the report says which)",
     )
     parser.add_argument(
         "--progress",
@@ -60,10 +67,23 @@ def run(arguments: argparse.Namespace) -> int:
             )
 
     scale = protocol.QUICK if arguments.quick else protocol.FULL
-    study = run_study(data, scale, finished=finished, progress=arguments.progress)
+    study = run_study(
+        data,
+        scale,
+        compute_dtype=_compute_dtype(arguments.compute_dtype),
+        finished=finished,
+        progress=arguments.progress,
+    )
     names = write_report(study, data, folder)
     print(
-        f"\n{study.seconds:.0f} s for all runs, {study.cpu_seconds:.0f} s of processor time\n"
+        f"\n{study.seconds:.0f} s for all runs in {study.compute_dtype}, "
+        f"{study.cpu_seconds:.0f} s of processor time\n"
         f"saved in {folder}: {', '.join(reversed(names))}"
     )
     return 0
+
+
+def _compute_dtype(choice: str) -> str:
+    if choice != "auto":
+        return choice
+    return "bfloat16" if build_info()["bfloat16"] == "native" else "float32"

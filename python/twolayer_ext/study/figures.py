@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _PIXELS_PER_INCH = 130
 _PUBLISHED_COLOUR = "#8a939b"
 _OURS, _PYTORCH = TRAINING_COLOUR, VALIDATION_COLOUR
+_CURED_COLOUR = "#5a9a4a"
 
 
 def require_matplotlib() -> None:
@@ -165,7 +166,7 @@ def _draw_rows(
             if values[i] < start
         ]
         if low:
-            axes.text(start + 0.3, place, f"◂ {', '.join(low)}", va="center", fontsize=8.5)
+            axes.text(start + 0.3, place + 0.2, f"◂ {', '.join(low)}", va="center", fontsize=8.5)
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(start, 61)
 
@@ -267,30 +268,34 @@ def signals(small: Signal, he: Signal) -> Figure:
     return figure
 
 
-def cure(dead: Sequence[Run], cured: Run) -> Figure:
-    """Draw validation accuracy by epoch: the dead net, and the same with He's weights."""
+def cure(nets: Sequence[tuple[str, Sequence[Run]]], published: tuple[int, float]) -> Figure:
+    """Draw validation accuracy by epoch of the dead net and its cures, a line a seed.
+
+    `nets` are names and runs: the cure, He's weights, the dead net; `published` is an epoch and
+    an accuracy in per cent.
+    """
     with _styled():
-        figure = _figure(7.5, 3.6)
+        figure = _figure(7.5, 3.8)
         axes = figure.subplots()
-        for i, (runs, colour, label) in enumerate(
-            (([cured], _OURS, "He"), (dead, _PYTORCH, "N(0, 10⁻³)"))
-        ):
-            for j, run in enumerate(runs):
+        for (name, runs), colour in zip(nets, (_CURED_COLOUR, _OURS, _PYTORCH), strict=True):
+            for i, run in enumerate(runs):
                 values = 100 * np.asarray(run.history["val_accuracy"])
                 axes.plot(
                     np.arange(1, len(values) + 1),
                     values,
                     "o-",
                     color=colour,
-                    markersize=4,
-                    zorder=3 - i,
-                    label=None if j else label,
+                    markersize=3,
+                    linewidth=1.4,
+                    alpha=0.8,
+                    label=None if i else name,
                 )
-        axes.set_ylim(0, 60)
+        axes.plot(*published, "D", color=_PUBLISHED_COLOUR, label="published", zorder=3)
+        axes.set_ylim(0, 62)
         axes.set(
             title="Validation accuracy of 256-128-64-64, learning rate 0.001",
             xlabel="epoch",
             ylabel="accuracy [%]",
         )
-        axes.legend(loc="center right")
+        axes.legend(loc="center left", bbox_to_anchor=(0.02, 0.42))
     return figure

@@ -106,7 +106,7 @@ class Scale:
     quick : bool
         Whether it is a mere look, whose figures compare with nothing.
     seeds : tuple of int
-        Of the second part; the first part and the cure of the dead net take the first alone.
+        Of the second part and the cure of the dead net; the rest takes the first alone.
     steps : int
         Of the first part.
     epochs : dict of int to int

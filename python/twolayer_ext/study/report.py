@@ -87,12 +87,16 @@ def _warning(study: Study) -> list[Block]:
 
 def _circumstances(study: Study, data: Data) -> str:
     build = tl.build_info()
-    runs = [*study.sgd.values(), *(run for net in study.adam.values() for run in net), study.cured]
+    numbers = study.compute_dtype
+    if numbers == "bfloat16":
+        numbers += " (products of numbers rounded to 8 significant bits; their sums, parameters, "
+        numbers += "optimizer, loss and evaluation in float32)"
     return (
         f"CIFAR-10: {len(data.train_y):,} training, {len(data.val_y):,} validation and "
-        f"{len(data.test_y):,} test images. {len(runs)} training runs in float32, "
-        f"{study.workers} at a time: {_duration(study.seconds)} ({_duration(study.cpu_seconds)} "
-        f"of processor time). twolayer-ext {tl.__version__}, {build['isa']}, "
+        f"{len(data.test_y):,} test images. {len(study.runs)} training runs in "
+        f"{numbers}, {study.workers} at a time: {_duration(study.seconds)} "
+        f"({_duration(study.cpu_seconds)} of processor time). twolayer-ext {tl.__version__}, "
+        f"{build['isa']}, "
         f"{platform.machine()}, Python {platform.python_version()}."
     )
 
@@ -109,6 +113,7 @@ def as_json(study: Study, data: Data) -> dict[str, Any]:
     return {
         "version": tl.__version__,
         "build": tl.build_info(),
+        "compute_dtype": study.compute_dtype,
         "quick": study.scale.quick,
         "seeds": list(study.scale.seeds),
         "images": {
@@ -125,7 +130,8 @@ def as_json(study: Study, data: Data) -> dict[str, Any]:
             for i, row in enumerate(rows)
         ],
         "part_two_runs": [_run_json(run) for runs in study.adam.values() for run in runs],
-        "he": _run_json(study.cured),
+        "he": _run_json(study.he),
+        "cured": [_run_json(run) for run in study.cured],
     }
 
 

@@ -62,6 +62,8 @@ class Plan:
 
     Attributes
     ----------
+    part : {"sgd", "adam", "he", "cured"}
+        Of the study: the first, the second, and what brings the dead net to life.
     name : str
         For people.
     options : dict
@@ -69,12 +71,17 @@ class Plan:
     seed : int
     snapshots : tuple of int
         The epochs after which the test images are predicted, ascending.
+    training_accuracy : bool
+        Whether the finished net is evaluated on all training images, which takes as long as half
+        an epoch.
     """
 
+    part: str
     name: str
     options: TrainOptions
     seed: int
     snapshots: tuple[int, ...]
+    training_accuracy: bool
 
     def work(self, features: int, classes: int, training_rows: int) -> float:
         """Operations of the run, about."""
@@ -102,7 +109,7 @@ class Snapshot:
     right : ndarray of bool
         Which of them are right.
     training : float or None
-        Accuracy on all training images; only of a run's last snapshot.
+        Accuracy on all training images; only of a run's last snapshot, if planned.
     """
 
     seconds: float
@@ -143,8 +150,12 @@ class Study:
     adam : dict of (hidden sizes, learning rate) to list of Run
         The second part, one run a seed. Its runs of 30 epochs are at their tenth exactly what
         runs of 10 epochs are at their end, so they stand for both.
-    cured : Run
+    he : Run
         The dead net with He's initialisation.
+    cured : list of Run
+        The dead net as `recipes.study_cured` trains it, one run a seed.
+    compute_dtype : str
+        Of all runs, as for `train`.
     seconds, cpu_seconds : float
         All runs together, on the clock and of processors.
     """
@@ -153,7 +164,9 @@ class Study:
     workers: int
     sgd: dict[str, Run]
     adam: dict[tuple[tuple[int, ...], float], list[Run]]
-    cured: Run
+    he: Run
+    cured: list[Run]
+    compute_dtype: str
     seconds: float
     cpu_seconds: float
 
@@ -162,13 +175,19 @@ class Study:
         epochs = self.scale.epochs[row.epochs]
         return [run.snapshots[epochs] for run in self.adam[row.hidden, row.learning_rate]]
 
+    @property
+    def runs(self) -> list[Run]:
+        """All of them."""
+        part_two = [run for runs in self.adam.values() for run in runs]
+        return [*self.sgd.values(), *part_two, self.he, *self.cured]
+
     def dead(self) -> list[Run]:
         """Return the runs of the net that the study found dead."""
         return self.adam[protocol.DEAD, protocol.DEAD_LEARNING_RATE]
 
 
 def plans(scale: Scale, batches_an_epoch: Callable[[int], int]) -> list[Plan]:
-    """Return all training runs: the first part, the second, the cure.
+    """Return all training runs: the first part, the second, the cures.
 
     `batches_an_epoch` tells how many there are of a size.
     """
@@ -177,25 +196,35 @@ def plans(scale: Scale, batches_an_epoch: Callable[[int], int]) -> list[Plan]:
         options = recipes.study_sgd(sgd.name)
         options["max_steps"] = scale.steps
         epochs = -(-scale.steps // batches_an_epoch(options["batch_size"]))
-        result.append(Plan(sgd.name, options, scale.seeds[0], (epochs,)))
+        result.append(Plan("sgd", sgd.name, options, scale.seeds[0], (epochs,), True))
     nets: dict[tuple[tuple[int, ...], float], set[int]] = {}
     for row in protocol.ROWS:
         nets.setdefault((row.hidden, row.learning_rate), set()).add(scale.epochs[row.epochs])
+    epochs = scale.epochs[10]
+    dead = _net_name(protocol.DEAD, protocol.DEAD_LEARNING_RATE)
+    he = recipes.study_adam(protocol.DEAD, epochs, protocol.DEAD_LEARNING_RATE, init="he")
+    cured = recipes.study_cured()
+    cured["epochs"] = epochs
+    result.append(Plan("he", f"{dead}, He", he, scale.seeds[0], (epochs,), False))
     for seed in scale.seeds:
         for (hidden, rate), ends in nets.items():
             options = recipes.study_adam(hidden, max(ends), rate)
-            result.append(Plan(f"{list(hidden)} at {rate:g}", options, seed, tuple(sorted(ends))))
-    epochs = scale.epochs[10]
-    options = recipes.study_adam(protocol.DEAD, epochs, protocol.DEAD_LEARNING_RATE, init="he")
-    name = f"{list(protocol.DEAD)} at {protocol.DEAD_LEARNING_RATE:g}, He"
-    result.append(Plan(name, options, scale.seeds[0], (epochs,)))
+            snapshots, name = tuple(sorted(ends)), _net_name(hidden, rate)
+            longest = scale.epochs[30] in ends
+            result.append(Plan("adam", name, options, seed, snapshots, longest))
+        result.append(Plan("cured", f"{dead}, cured", cured, seed, (epochs,), False))
     return result
+
+
+def _net_name(hidden: tuple[int, ...], learning_rate: float) -> str:
+    return f"{list(hidden)} at {learning_rate:g}"
 
 
 def run_study(
     data: Data,
     scale: Scale,
     *,
+    compute_dtype: str | None = None,
     finished: Callable[[Run], None] | None = None,
     progress: bool | None = None,
 ) -> Study:
@@ -206,6 +235,8 @@ def run_study(
     data : Data
     scale : Scale
         `protocol.FULL` or `protocol.QUICK`.
+    compute_dtype : {None, "float32", "bfloat16"}
+        As for `train`.
     finished : function, optional
         Called with every run as it ends.
     progress : bool, optional
@@ -213,13 +244,19 @@ def run_study(
 
     Raises
     ------
+    ValueError
+        A wrong `compute_dtype`.
     KeyboardInterrupt
         Ctrl-C; nothing is kept.
     """
+    compute_dtype = checks.compute_dtype_name(compute_dtype, "float32")
     rows = len(data.train_x)
     everything = plans(scale, lambda size: -(-rows // min(size, rows)))
     features, classes = data.train_x.shape[1], len(data.class_names)
-    tasks = [Task(_Training(plan, data), plan.work(features, classes, rows)) for plan in everything]
+    tasks = [
+        Task(_Training(plan, data, compute_dtype), plan.work(features, classes, rows))
+        for plan in everything
+    ]
     workers = checks.thread_count(None)
     started, cpu = time.perf_counter(), time.process_time()
     with RunsProgress(progress, "run ", len(tasks)) as display:
@@ -235,18 +272,22 @@ def run_study(
             display.update(done, share, f"{running} running, {seconds:.0f} s")
 
         runs = run_side_by_side(tasks, workers=workers, finished=tell, watch=watch)
-    sgd, adam = runs[: len(protocol.SGD_RUNS)], runs[len(protocol.SGD_RUNS) : -1]
+    parts: dict[str, list[Run]] = {}
+    for run in runs:
+        parts.setdefault(run.plan.part, []).append(run)
     nets: dict[tuple[tuple[int, ...], float], list[Run]] = {}
-    for run in adam:
+    for run in parts["adam"]:
         options = run.plan.options
         key = tuple(options["hidden_sizes"]), options["learning_rate"]
         nets.setdefault(key, []).append(run)
     return Study(
         scale=scale,
         workers=workers,
-        sgd={run.plan.name: run for run in sgd},
+        sgd={run.plan.name: run for run in parts["sgd"]},
         adam=nets,
-        cured=runs[-1],
+        he=parts["he"][0],
+        cured=parts["cured"],
+        compute_dtype=compute_dtype,
         seconds=time.perf_counter() - started,
         cpu_seconds=time.process_time() - cpu,
     )
@@ -258,6 +299,7 @@ class _Training:
 
     plan: Plan
     data: Data
+    compute_dtype: str
 
     def __call__(self, advance: Advance) -> Run:
         plan, data = self.plan, self.data
@@ -272,6 +314,7 @@ class _Training:
             {
                 **DEFAULTS,
                 **plan.options,
+                "compute_dtype": self.compute_dtype,
                 "validation_data": (data.val_x, data.val_y),
                 "seed": plan.seed,
                 "threads": 1,
@@ -287,7 +330,7 @@ class _Training:
         data, network = self.data, event.network
         predictions = network.predict(data.test_x, threads=1)
         training = None
-        if event.epoch == self.plan.snapshots[-1]:
+        if event.epoch == self.plan.snapshots[-1] and self.plan.training_accuracy:
             _, training = network.evaluate_rows(
                 data.train_x, data.train_y, None, 1, lambda: advance(1.0)
             )

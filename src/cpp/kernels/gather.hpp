@@ -75,21 +75,30 @@ void changed_part(const Gather<T>& g, const Change& change, const Element* from,
   changed(g.augmentation, change, from, first, count, blank, to);
 }
 
-// Where the columns of one panel can be read: in the row itself, or in `part`, if they are to be
-// changed or the row ends among them.
+// Columns of one panel that are to be changed, or among which the row ends, put into `part`. Out of
+// line, so that what has nothing to do with them stays small.
 template <class T, class Element>
-const Element* columns_of_panel(const Gather<T>& g, const Change& change, const Element* row,
-                                std::int64_t panel, Element (&part)[panel_width]) {
+__attribute__((noinline)) void make_part(const Gather<T>& g, const Change& change,
+                                         const Element* row, std::int64_t panel,
+                                         Element (&part)[panel_width]) {
   const std::int64_t first = panel * panel_width;
   const std::int64_t rest = g.inputs - first;
   const std::int64_t count = rest < panel_width ? rest : panel_width;
-  if (!g.augmented && count == panel_width) return row + first;
   for (std::int64_t i = count; i < panel_width; ++i) part[i] = 0;
   if (g.augmented) {
     changed_part(g, change, row, first, count, part);
   } else {
     for (std::int64_t i = 0; i < count; ++i) part[i] = row[first + i];
   }
+}
+
+// Where the columns of one panel can be read: mostly in the row itself.
+template <class T, class Element>
+__attribute__((always_inline)) inline const Element* columns_of_panel(
+    const Gather<T>& g, const Change& change, const Element* row, std::int64_t panel,
+    Element (&part)[panel_width]) {
+  if (!g.augmented && (panel + 1) * panel_width <= g.inputs) return row + panel * panel_width;
+  make_part(g, change, row, panel, part);
   return part;
 }
 
