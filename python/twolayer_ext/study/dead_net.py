@@ -186,15 +186,16 @@ def _cures(study: Study, data: Data, row: Row) -> Iterator[Block]:
             *(_outcome(name, runs, data) for name, runs in reversed(nets.items())),
             _torch_default(row, data),
         ],
-        caption=f"Accuracy in per cent after {epochs} epoch{'s' * (epochs > 1)} (PyTorch's after "
-        f"10), mean of the seeds; the standard error is that of one test accuracy.",
+        caption="Accuracy in per cent, mean of the seeds, after "
+        f"{epochs} epoch{'s' * (epochs > 1)}; the published figure and PyTorch's are of 10. The "
+        "standard error is that of one test accuracy.",
     )
     yield Paragraph(
         "He's weights alone bring the net to life. *Cured* is `recipes.study_cured`: Glorot's "
         "weights, a little smaller than He's; a learning rate that falls along half a cosine to "
         "nothing, instead of by 5% after every epoch; and images mirrored at random. Pixels, Adam, "
-        "weight decay, batches and epochs are the study's. This was chosen among eleven variants "
-        "by 6000 of the training images, held back for that; the test images had no say."
+        "weight decay, batches and epochs are the study's. Of eleven variants, judged by 6000 "
+        "training images held back for that, none was clearly better; the test images had no say."
     )
 
 
