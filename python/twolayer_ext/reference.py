@@ -339,9 +339,14 @@ class NumpyTrainer:
         )
 
     def follow_statistics(self, between: list[Between], samples: int) -> None:
-        """Move the running statistics towards a batch's, whose variance is unbiased there."""
+        """Move the running statistics towards a batch's, whose variance is unbiased there.
+
+        One sample says nothing of the variance.
+        """
+        if samples == 1:
+            return
         for layer, (mean, variance) in zip(between, self.running, strict=False):
-            unbiased = layer.variance * (samples / max(samples - 1, 1))
+            unbiased = layer.variance * (samples / (samples - 1))
             mean += BATCH_NORM_MOMENTUM * (layer.mean - mean)
             variance += BATCH_NORM_MOMENTUM * (unbiased - variance)
 
