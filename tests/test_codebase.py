@@ -166,8 +166,8 @@ def test_imports_run_one_way():
         {"loop", "gradients"},
         {"options"},
         {"training"},
-        {"reference", "recipes", "plots", "study_check"},
-        {"benchmark", "sweeping"},
+        {"reference", "recipes", "plots", "study_check", "side_by_side"},
+        {"benchmark", "study", "sweeping"},
         {"cli"},
     ]
     rank = {name: level for level, names in enumerate(order) for name in names}

@@ -44,8 +44,9 @@ def test_errors_can_be_copied(duplicate, result, same_bits):
 
 def test_divergence_in_another_process(blobs):
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        # Weights of about 1e200: the first loss is infinite.
-        future = pool.submit(tl.train, *blobs, init=1e200, dtype="float64", progress=False)
+        x, y = blobs  # pixels of 1e280 by weights of 1e35: the first loss is infinite
+        options = {"init": 1e35, "normalize": None, "dtype": "float64", "progress": False}
+        future = pool.submit(tl.train, 1e280 * x, y, **options)
         with pytest.raises(tl.DivergenceError, match="at step 1") as caught:
             future.result(timeout=60)
     assert caught.value.result.network.layer_sizes == (6, 512, 3)

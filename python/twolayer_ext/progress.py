@@ -22,7 +22,7 @@ class _Shown:
     def __init__(self, enabled: bool | None, total: int) -> None:
         if enabled is None:
             enabled = sys.stderr is not None and sys.stderr.isatty()
-        self._display = _make_display(sys.stderr, total) if enabled else None
+        self._display = make_display(sys.stderr, total) if enabled else None
         self._started = time.monotonic()
         self._next_refresh = 0.0
 
@@ -141,20 +141,27 @@ class SweepProgress(_Shown):
         self._display.show(text, done, self._seconds(), status)
 
 
-class _Display(Protocol):
-    def show(self, epoch: str, steps: int, seconds: float, status: str) -> None: ...
-    def clear(self) -> None: ...
-    def close(self) -> None: ...
+class Display(Protocol):
+    """What draws progress; nothing is left of it after `clear` and `close`."""
+
+    def show(self, title: str, done: float, seconds: float, status: str) -> None:
+        """Draw how much of the total is done."""
+
+    def clear(self) -> None:
+        """Erase what is drawn."""
+
+    def close(self) -> None:
+        """Erase it for good."""
 
 
 class _TqdmDisplay:
     """A tqdm bar that is redrawn only when Progress says so."""
 
-    def __init__(self, stream: TextIO, total_steps: int) -> None:
+    def __init__(self, stream: TextIO, total: int) -> None:
         from tqdm import tqdm
 
         self._bar = tqdm(
-            total=total_steps,
+            total=total,
             file=stream,
             leave=False,
             dynamic_ncols=True,
@@ -162,9 +169,9 @@ class _TqdmDisplay:
             bar_format="{desc} {percentage:3.0f}%|{bar}| {remaining} left{postfix}",
         )
 
-    def show(self, epoch: str, steps: int, seconds: float, status: str) -> None:
-        self._bar.n = steps
-        self._bar.set_description_str(epoch, refresh=False)
+    def show(self, title: str, done: float, seconds: float, status: str) -> None:
+        self._bar.n = done
+        self._bar.set_description_str(title, refresh=False)
         self._bar.set_postfix_str(status, refresh=False)
         self._bar.refresh()
 
@@ -179,17 +186,17 @@ class _TqdmDisplay:
 class _LineDisplay:
     """One line, rewritten with a carriage return."""
 
-    def __init__(self, stream: TextIO, total_steps: int) -> None:
+    def __init__(self, stream: TextIO, total: int) -> None:
         self._stream = stream
-        self._total_steps = total_steps
+        self._total = total
         self._width = 0
 
-    def show(self, epoch: str, steps: int, seconds: float, status: str) -> None:
-        share = steps / self._total_steps
-        left = _clock(seconds / share - seconds) if steps else "?"
+    def show(self, title: str, done: float, seconds: float, status: str) -> None:
+        share = done / self._total
+        left = _clock(seconds / share - seconds) if done else "?"
         # One column stays free: a full line would wrap, and a carriage return not undo it.
         columns = shutil.get_terminal_size().columns - 1
-        line = f"{epoch} {share:4.0%}, {left} left, {status}"[:columns]
+        line = f"{title} {share:4.0%}, {left} left, {status}"[:columns]
         self._stream.write("\r" + line.ljust(self._width))
         self._stream.flush()
         self._width = len(line)
@@ -204,11 +211,12 @@ class _LineDisplay:
         self.clear()
 
 
-def _make_display(stream: TextIO, total_steps: int) -> _Display:
+def make_display(stream: TextIO, total: int) -> Display:
+    """Return a tqdm bar if tqdm is installed, else one line that is rewritten."""
     try:
-        return _TqdmDisplay(stream, total_steps)
+        return _TqdmDisplay(stream, total)
     except ImportError:
-        return _LineDisplay(stream, total_steps)
+        return _LineDisplay(stream, total)
 
 
 def _clock(seconds: float) -> str:

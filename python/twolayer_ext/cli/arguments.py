@@ -7,7 +7,7 @@ import sys
 from typing import NoReturn
 
 from twolayer_ext.benchmark import cli as benchmark
-from twolayer_ext.cli import check, info, predict, train
+from twolayer_ext.cli import check, info, predict, study, train
 from twolayer_ext.cli.augment import AUGMENT_HELP
 from twolayer_ext.cli.schedule import SCHEDULE_HELP
 
@@ -31,7 +31,17 @@ def build_parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text, description=_sentence(text))
         command.set_defaults(run=module.run)
-    _add_bench(commands)
+    for module, name, text in (
+        (
+            benchmark,
+            "bench",
+            "measure training and prediction here, against NumPy and other libraries",
+        ),
+        (study, "study", "train all nets of the study on CIFAR-10 and write a report of them"),
+    ):
+        command = commands.add_parser(name, help=text, description=_sentence(text))
+        command.set_defaults(run=module.run)
+        module.add_arguments(command)
     return parser
 
 
@@ -217,13 +227,6 @@ def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--out", metavar="FILE", help=".npy: classes; .csv: row, class, its name, its probability"
     )
-
-
-def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    text = "measure training and prediction here, against NumPy and other libraries"
-    parser = commands.add_parser("bench", help=text, description=_sentence(text))
-    parser.set_defaults(run=benchmark.run)
-    benchmark.add_arguments(parser)
 
 
 def _sentence(text: str) -> str:

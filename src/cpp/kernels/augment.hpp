@@ -45,6 +45,29 @@ inline std::int64_t reflected(std::int64_t i, std::int64_t size) {
   return i < size ? i : 2 * (size - 1) - i;
 }
 
+// Pixels first ... first + count - 1 of an image's row, shifted and perhaps mirrored. Few of them
+// are beyond its edges; the others lie side by side, in one order or the other.
+template <class Element>
+void moved(const Change& change, const Element* row, std::int64_t width, std::int64_t first,
+           std::int64_t count, Element* to) {
+  const auto bounded = [&](std::int64_t i) { return i < 0 ? 0 : i > count ? count : i; };
+  const std::int64_t begin = bounded(-change.right - first);
+  const std::int64_t end = bounded(width - change.right - first);
+  const auto at_edge = [&](std::int64_t i) {
+    const std::int64_t x = reflected(first + i + change.right, width);
+    to[i] = row[change.flip ? width - 1 - x : x];
+  };
+  for (std::int64_t i = 0; i < begin; ++i) at_edge(i);
+  if (change.flip) {
+    const Element* last = row + (width - 1 - change.right - first);
+    for (std::int64_t i = begin; i < end; ++i) to[i] = last[-i];
+  } else {
+    const Element* start = row + (first + change.right);
+    for (std::int64_t i = begin; i < end; ++i) to[i] = start[i];
+  }
+  for (std::int64_t i = end > begin ? end : begin; i < count; ++i) at_edge(i);
+}
+
 // Columns first ... first + count - 1 of a changed image; `blank` gives what a cutout leaves there.
 template <class Element, class Blank>
 void changed(const Augmentation& a, const Change& change, const Element* image, std::int64_t first,
@@ -57,10 +80,7 @@ void changed(const Augmentation& a, const Change& change, const Element* image, 
     const std::int64_t rest = a.width - x0;
     const std::int64_t length = rest < count - done ? rest : count - done;
     const Element* source = image + (row - y + reflected(y + change.down, a.height)) * a.width;
-    for (std::int64_t i = 0; i < length; ++i) {
-      const std::int64_t x = reflected(x0 + i + change.right, a.width);
-      to[done + i] = source[change.flip ? a.width - 1 - x : x];
-    }
+    moved(change, source, a.width, x0, length, to + done);
     if (change.top <= y && y < change.bottom) {
       const std::int64_t begin = change.left > x0 ? change.left - x0 : 0;
       const std::int64_t end = change.end - x0 < length ? change.end - x0 : length;
