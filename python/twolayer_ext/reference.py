@@ -361,8 +361,9 @@ class NumpyTrainer:
                 self.published.set_layer(i, weights, bias)
                 continue
             mean, variance = self.running[i]
-            factor = self.gammas[i] / np.sqrt(variance + BATCH_NORM_EPSILON)
-            self.published.set_layer(i, weights * factor, bias - mean * factor)
+            with np.errstate(over="ignore", invalid="ignore"):
+                factor = self.gammas[i] / np.sqrt(variance + BATCH_NORM_EPSILON)
+                self.published.set_layer(i, weights * factor, bias - mean * factor)
 
     def clipped(self, gradients: list[Array]) -> list[Array]:
         """Scale all gradients so that their common norm is at most `clip_norm`.

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from twolayer_ext import checks
 from twolayer_ext.checks import Array
-from twolayer_ext.engine import AugmentOptions
+from twolayer_ext.engine import AugmentOptions, Rows
 
 _MOST_DROPPED = 0.999
 _MOST_PIXELS = 4096  # a side: positions are drawn with 12 bits
@@ -121,34 +121,45 @@ def sample_weights(
     sample_weight: ArrayLike | None,
     class_weight: object,
     y: NDArray[np.int64],
+    rows: Rows,
     classes: int,
 ) -> NDArray[np.float64] | None:
     """Return the weight of each sample, its own times its class's; None where all are 1.
 
-    Only their ratios matter: they come scaled by a power of two, so that no sum of them overflows.
+    Only `rows` are trained on: they alone count, and all others get 0. Only ratios matter: weights
+    come scaled by a power of two, so that no sum of them overflows.
     """
     if sample_weight is None and class_weight is None:
         return None
     weights = np.ones(len(y))
-    if sample_weight is not None:
-        given = checks.as_array(sample_weight, "sample_weight")
-        if given.dtype.kind not in "iufb":
-            raise TypeError(f"sample_weight: type {given.dtype}; must be real numbers")
-        if given.shape != y.shape:
-            raise ValueError(f"sample_weight: shape {given.shape}; must be {y.shape}, one a row")
-        weights *= given
-    if class_weight is not None:
-        weights *= _class_weights(class_weight, y, classes)[y]
+    with np.errstate(over="ignore", invalid="ignore"):  # the check that follows says it better
+        if sample_weight is not None:
+            weights *= _one_a_row(sample_weight, y)
+        if class_weight is not None:
+            weights *= _class_weights(class_weight, y[rows], classes)[y]
     wrong = ~(np.isfinite(weights) & (weights >= 0))
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(
             f"sample_weight: {weights[row]} in row {row}; must be finite and at least 0"
         )
-    if not weights.any():
+    used = np.zeros(len(y))
+    used[rows] = weights[rows]
+    if not used.any():
         name = "class_weight" if sample_weight is None else "sample_weight"
-        raise ValueError(f"{name}: the weights of all rows are 0; must be above 0 somewhere")
-    return np.ldexp(weights, -int(np.frexp(weights.max())[1]))
+        raise ValueError(
+            f"{name}: the weights of all training rows are 0; must be above 0 somewhere"
+        )
+    return np.ldexp(used, -int(np.frexp(used.max())[1]))
+
+
+def _one_a_row(sample_weight: ArrayLike, y: NDArray[np.int64]) -> Array:
+    weights = checks.as_array(sample_weight, "sample_weight")
+    if weights.dtype.kind not in "iufb":
+        raise TypeError(f"sample_weight: type {weights.dtype}; must be real numbers")
+    if weights.shape != y.shape:
+        raise ValueError(f"sample_weight: shape {weights.shape}; must be {y.shape}, one a row")
+    return weights
 
 
 def _class_weights(value: object, y: NDArray[np.int64], classes: int) -> Array:
