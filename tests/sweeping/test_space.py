@@ -77,7 +77,7 @@ def test_a_configuration_drawn_twice_is_run_once(sweep, trained):
 @pytest.mark.parametrize(
     "config",
     [
-        {"class_weight": dict.fromkeys(range(12), 1.0)},  # as numbers 2 comes before 10, as text not
+        {"class_weight": dict.fromkeys(range(12), 1.0)},  # 2 sorts before 10, but "10" before "2"
         {"class_weight": {np.int64(1): np.float32(2)}, "dropout": np.float64(0.5)},
         {"augment": tl.Augment((1, 5, 8), shift=2), "dropout": (0.5, 0.1)},
         {"sample_weight": np.arange(100.0)},

@@ -51,9 +51,7 @@ def test_every_step_is_clipped_and_what_is_small_is_left_alone(backend, blobs):
     free = backend.train(*blobs, **options, max_steps=3, reg=0.01)
     loose = backend.train(*blobs, **options, max_steps=3, reg=0.01, clip_norm=1e6)
     np.testing.assert_allclose(flat(loose.network), flat(free.network), rtol=1e-12, atol=1e-14)
-    np.testing.assert_allclose(
-        loose.history["step_loss"], free.history["step_loss"], rtol=1e-13
-    )
+    np.testing.assert_allclose(loose.history["step_loss"], free.history["step_loss"], rtol=1e-13)
 
 
 # weights of classes and samples
@@ -143,9 +141,7 @@ def test_a_weight_of_zero_leaves_the_row_out(backend, blobs):
     options = {**ONE_BATCH, "max_steps": 20, "optimizer": "adam", "shuffle": False}
     whole = backend.train(x, y, **options, sample_weight=kept)
     part = backend.train(x[kept], y[kept], **options)
-    np.testing.assert_allclose(
-        whole.history["step_loss"], part.history["step_loss"], rtol=1e-11
-    )
+    np.testing.assert_allclose(whole.history["step_loss"], part.history["step_loss"], rtol=1e-11)
     np.testing.assert_allclose(flat(whole.network), flat(part.network), rtol=1e-9, atol=1e-12)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import twolayer_ext as tl
+from twolayer_ext.streams import Purpose, generator
 
 WRONG = [
     ({"dropout": 1}, ValueError, "dropout: 1; must be finite and at least 0 and below 1"),
@@ -37,7 +38,11 @@ WRONG = [
     ({"class_weight": {"a": 1}}, TypeError, "class_weight: a class: 'a'; must be an integer"),
     ({"class_weight": {-1: 1}}, ValueError, "class_weight: a class: -1; must be at least 0"),
     ({"class_weight": {1: math.inf}}, ValueError, r"class_weight\[1\]: inf; must be finite"),
-    ({"class_weight": (0, 0, 0)}, ValueError, "class_weight: the weights of all training rows are 0; must"),
+    (
+        {"class_weight": (0, 0, 0)},
+        ValueError,
+        "class_weight: the weights of all training rows",
+    ),
     ({"sample_weight": 1.0}, ValueError, r"sample_weight: shape \(\); must be \(90,\), one a row"),
     ({"sample_weight": np.ones((90, 1))}, ValueError, r"sample_weight: shape \(90, 1\); must be"),
     ({"sample_weight": np.ones(89)}, ValueError, r"sample_weight: shape \(89,\); must be"),
@@ -50,7 +55,11 @@ WRONG = [
         ValueError,
         "sample_weight: nan in row 4; must be finite and at least 0",
     ),
-    ({"sample_weight": np.zeros(90)}, ValueError, "sample_weight: the weights of all training rows are 0"),
+    (
+        {"sample_weight": np.zeros(90)},
+        ValueError,
+        "sample_weight: the weights of all training rows are 0",
+    ),
     (
         {"sample_weight": np.full(90, 1e300), "class_weight": {1: 1e300}},
         ValueError,
@@ -73,20 +82,20 @@ def test_wrong_arguments_of_train(backend, blobs, same_bits, arguments, error, m
 
 
 def test_batch_normalisation_is_for_new_networks(backend, blobs):
-    with pytest.raises(ValueError, match="^batch_norm: True with a network to go on with; a train"):
+    with pytest.raises(
+        ValueError, match=r"^batch_norm: True with a network to go on with; a train"
+    ):
         backend.train(*blobs, network=backend.Network((6, 8, 3)), batch_norm=True)
-    with pytest.raises(ValueError, match="^batch_norm: True with batches of one row"):
+    with pytest.raises(ValueError, match=r"^batch_norm: True with batches of one row"):
         backend.train([[1.0, 2.0]], [1], hidden_sizes=(3,), batch_norm=True)
 
 
 def test_weight_only_on_rows_held_out(backend, blobs):
     """Which rows those are, the seed decides."""
-    from twolayer_ext.streams import Purpose, generator
-
     held_out = generator(0, Purpose.SPLIT).permutation(90)[:45]
     weights = np.zeros(90)
     weights[held_out] = 1
-    with pytest.raises(ValueError, match="^sample_weight: the weights of all training rows are 0"):
+    with pytest.raises(ValueError, match=r"^sample_weight: the weights of all training rows are 0"):
         backend.train(*blobs, sample_weight=weights, validation_fraction=0.5)
     backend.train(*blobs, sample_weight=1 - weights, validation_fraction=0.5, epochs=1)
 
@@ -130,5 +139,7 @@ def test_what_comes_from_numpy_is_taken(backend, blobs):
         batch_norm=np.True_, label_smoothing=np.float32(0.1), clip_norm=np.int64(2),
         class_weight=np.array([1, 2, 3]), sample_weight=weights,
     )  # fmt: skip
-    backend.train(*blobs, epochs=1, class_weight={np.int64(1): np.float32(2)}, dropout=np.float64(0.1))
+    backend.train(
+        *blobs, epochs=1, class_weight={np.int64(1): np.float32(2)}, dropout=np.float64(0.1)
+    )
     backend.train(*blobs, epochs=1, sample_weight=np.arange(90) % 2 == 0)

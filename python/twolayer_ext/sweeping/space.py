@@ -93,7 +93,7 @@ def key(config: Config) -> str:
 
 
 def _with_text_keys(value: object) -> object:
-    """Return `value` with dicts as JSON gives them back, which are sorted otherwise than numbers."""
+    """Return `value` with names as JSON gives them back; they sort otherwise than numbers."""
     if not isinstance(value, Mapping):
         return value
     return {str(name): _with_text_keys(entry) for name, entry in value.items()}
