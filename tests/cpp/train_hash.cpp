@@ -395,8 +395,9 @@ void add_techniques(Hash& hash, Generator& generator, const std::vector<std::int
   }
   if ((turn & 4) != 0) techniques.clip_norm = 0x1p-3;
   if ((turn & 8) != 0) techniques.label_smoothing = 0x1p-3;
-  techniques.augmentation =
-      augmentation_of(height, width, generator.below(height), generator.below(width + 1));
+  const std::int64_t shift = generator.below(height);  // drawn in this order by every compiler
+  const std::int64_t cutout = generator.below(width + 1);
+  techniques.augmentation = augmentation_of(height, width, shift, cutout);
   techniques.augment = (turn & 16) != 0;
   twolayer::Data data = samples.data();
   if ((turn & 32) != 0) data.weights = weights.data();
