@@ -1,0 +1,141 @@
+"""What is to be reached and with what: goals, recipes, and the grid each contender is tuned on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Literal
+
+from twolayer_ext import schedules
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a net is trained, by every contender alike: standardised input, He's weights, ReLU.
+
+    Attributes
+    ----------
+    hidden_sizes, optimizer, batch_size, learning_rate, batch_norm, label_smoothing
+        As `twolayer_ext.train` has them; no momentum, no weight decay.
+    epochs : int
+        At most; a schedule that depends on the number of steps ends here.
+    decay : float
+        Multiplies the learning rate after every epoch.
+    peak_at : float, optional
+        Of `schedules.one_cycle`, instead of the decay.
+    flip : bool
+        Mirror every other image, on average, left to right.
+    """
+
+    hidden_sizes: tuple[int, ...]
+    optimizer: Literal["sgd", "adamw"]
+    batch_size: int
+    learning_rate: float
+    epochs: int
+    decay: float = 1.0
+    peak_at: float | None = None
+    batch_norm: bool = False
+    label_smoothing: float = 0.0
+    flip: bool = False
+
+    def factor(self, step: int, steps: int) -> float:
+        """Return what multiplies the learning rate in a step of so many; see `schedules`."""
+        if self.peak_at is None:
+            return self.decay ** (step * self.epochs // steps)
+        return schedules.one_cycle(self.peak_at)(step, steps)
+
+    def __str__(self) -> str:
+        parts = [
+            "-".join(map(str, self.hidden_sizes)),
+            f"{self.optimizer} {self.learning_rate:g}",
+            f"batch {self.batch_size}",
+            f"decay {self.decay:g}" if self.peak_at is None else f"one cycle of {self.epochs}",
+            "batch norm" * self.batch_norm,
+            "flips" * self.flip,
+            f"smoothing {self.label_smoothing:g}" * (self.label_smoothing > 0),
+        ]
+        return ", ".join(filter(None, parts))
+
+
+@dataclass(frozen=True)
+class Goal:
+    """An accuracy to reach.
+
+    Attributes
+    ----------
+    name : str
+        For the command line.
+    accuracy : float
+        On the validation images.
+    what : str
+        What is allowed.
+    grid : tuple of Recipe
+        What every contender tries when it is tuned.
+    tuned : mapping of str to Recipe
+        What each contender, by name, was fastest with.
+    """
+
+    name: str
+    accuracy: float
+    what: str
+    grid: tuple[Recipe, ...]
+    tuned: Mapping[str, Recipe]
+
+
+# The study's family: one hidden layer of 512, plain SGD, the rate falling from epoch to epoch.
+_SGD = Recipe((512,), "sgd", batch_size=128, learning_rate=0.02, epochs=12)
+_ANYTHING = Recipe(
+    (512, 256),
+    "adamw",
+    batch_size=256,
+    learning_rate=2e-3,
+    epochs=4,
+    peak_at=0.2,
+    batch_norm=True,
+    label_smoothing=0.1,
+    flip=True,
+)
+
+
+GOALS = (
+    Goal(
+        "sgd",
+        0.514,
+        "the study's recipe: one hidden layer of 512, SGD with any batch, rate and decay",
+        grid=tuple(
+            replace(_SGD, batch_size=batch, learning_rate=rate, decay=decay)
+            for batch, rate, decay in product((64, 128, 256), (0.01, 0.02, 0.04), (0.95, 0.8))
+        ),
+        tuned={
+            "twolayer float32": _SGD,
+            "twolayer bfloat16": _SGD,
+            "PyTorch float32": _SGD,
+            "PyTorch bf16 autocast": _SGD,
+        },
+    ),
+    Goal(
+        "anything",
+        0.566,
+        "AdamW, batch normalisation, one cycle, flips, label smoothing",
+        grid=tuple(
+            replace(_ANYTHING, batch_size=batch, learning_rate=rate, epochs=epochs)
+            for batch, rate, epochs in product((128, 256, 512), (1e-3, 2e-3, 4e-3), (3, 4, 5))
+        ),
+        tuned={
+            "twolayer float32": _ANYTHING,
+            "twolayer bfloat16": _ANYTHING,
+            "PyTorch float32": _ANYTHING,
+            "PyTorch bf16 autocast": _ANYTHING,
+        },
+    ),
+)
+
+
+def goals_named(names: Sequence[str]) -> list[Goal]:
+    """Return the goals of these names, all of them where none is given, in the usual order."""
+    known = [goal.name for goal in GOALS]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"--time-to-accuracy: {name!r}; must be of {', '.join(known)}")
+    return [goal for goal in GOALS if not names or goal.name in names]

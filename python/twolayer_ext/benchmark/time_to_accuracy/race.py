@@ -1,0 +1,121 @@
+"""The race: settings chosen, then rounds in which all contenders take turns."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from twolayer_ext.benchmark.time_to_accuracy.contenders import Contender
+from twolayer_ext.benchmark.time_to_accuracy.course import Course
+from twolayer_ext.benchmark.time_to_accuracy.goals import Goal, Recipe
+
+Say = Callable[[str], None]
+
+# A trial must get this far past the goal, about a standard error, or other seeds would not reach
+# it. Its seed is none of those that are measured.
+_TRIAL_MARGIN = 0.005
+_TRIAL_SEED = 1000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A contender's results; the course of round i has seed i."""
+
+    contender: str
+    recipe: Recipe
+    courses: list[Course] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Return the median; infinite if half of the runs or more did not reach the goal."""
+        return statistics.median(course.seconds_to_goal for course in self.courses)
+
+    @property
+    def reached(self) -> list[Course]:
+        """Those that reached the goal."""
+        return [course for course in self.courses if course.reached]
+
+
+@dataclass(frozen=True)
+class GoalResult:
+    """All about one goal; `left_out` maps contenders that were not measured to the reason."""
+
+    goal: Goal
+    entries: list[Entry]
+    left_out: dict[str, str]
+
+    @property
+    def ours(self) -> float:
+        """Return the seconds of our own fastest entry; infinity where there is none."""
+        own = [e.seconds for e in self.entries if e.contender.startswith("twolayer")]
+        return min(own, default=math.inf)
+
+
+def race(
+    goal: Goal,
+    contenders: Sequence[Contender],
+    *,
+    rounds: int,
+    tune_anew: bool,
+    say: Say,
+) -> GoalResult:
+    """Measure one goal.
+
+    Parameters
+    ----------
+    goal : Goal
+    contenders : sequence of Contender
+        Those that are not installed or fail are left out, with the reason in the result.
+    rounds : int
+        Each with a seed of its own.
+    tune_anew : bool
+        Try the goal's whole grid instead of taking what each contender was fastest with before.
+    say : function
+        Told what is going on, a line at a time.
+    """
+    racing: list[tuple[Contender, Entry]] = []
+    left_out: dict[str, str] = {}
+    for contender in contenders:
+        reason = contender.unavailable()
+        if reason is None:
+            say(f"{goal.name}: {contender.name} warms up ...")
+            try:
+                recipe = None if tune_anew else goal.tuned[contender.name]
+                warm_up = replace(recipe or goal.grid[0], epochs=1)
+                contender.run(warm_up, _TRIAL_SEED, Course(contender.split, math.inf))
+                recipe = recipe or tune(goal, contender, say)
+                racing.append((contender, Entry(contender.name, recipe)))
+            except Exception as error:  # whatever a library of any version may raise
+                reason = f"failed: {type(error).__name__}: {error}"
+        if reason is not None:
+            say(f"{goal.name}: {contender.name} left out: {reason}")
+            left_out[contender.name] = reason
+    for seed in range(rounds):
+        say(f"{goal.name}: round {seed + 1} of {rounds} ...")
+        for contender, entry in racing:
+            course = Course(contender.split, goal.accuracy)
+            contender.run(entry.recipe, seed, course)
+            entry.courses.append(course)
+    return GoalResult(goal, [entry for _, entry in racing], left_out)
+
+
+def tune(goal: Goal, contender: Contender, say: Say) -> Recipe:
+    """Return the recipe of the grid that reaches the goal first, by a margin.
+
+    If none does, the one that comes closest. A trial ends when it is behind the best one.
+    """
+    best, best_seconds = goal.grid[0], math.inf
+    closest = -math.inf
+    for recipe in goal.grid:
+        course = Course(contender.split, goal.accuracy + _TRIAL_MARGIN, best_seconds)
+        contender.run(recipe, _TRIAL_SEED, course)
+        accuracy = max(course.accuracies, default=0.0)
+        outcome = f"{course.seconds_to_goal:.2f} s" if course.reached else f"only {accuracy:.1%}"
+        say(f"{goal.name}: {contender.name}, {recipe}: {outcome}")
+        if course.seconds_to_goal < best_seconds or (
+            math.isinf(best_seconds) and accuracy > closest
+        ):
+            best, best_seconds, closest = recipe, course.seconds_to_goal, accuracy
+    return best
