@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from twolayer_ext import checks
 from twolayer_ext.benchmark import machine
 from twolayer_ext.benchmark import report as reports
 from twolayer_ext.benchmark.cases import CASES, cases_named
-from twolayer_ext.benchmark.contenders import TOLERANCES, own_contenders
+from twolayer_ext.benchmark.contenders import TOLERANCES, Contender, own_contenders
 from twolayer_ext.benchmark.peers import peer_contenders
 from twolayer_ext.benchmark.run import CaseResult, Settings, benchmark
 from twolayer_ext.benchmark.time_to_accuracy import report as race_report
-from twolayer_ext.benchmark.time_to_accuracy.contenders import contenders
 from twolayer_ext.benchmark.time_to_accuracy.course import load_split
 from twolayer_ext.benchmark.time_to_accuracy.goals import GOALS, goals_named
 from twolayer_ext.benchmark.time_to_accuracy.race import race
+from twolayer_ext.benchmark.time_to_accuracy.racers import Racer, racers
 from twolayer_ext.serialization import check_writable
 
 _ROUNDS = 5
@@ -129,12 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
         from twolayer_ext.benchmark.figure import plot_benchmark
 
         plots.save_figure(plot_benchmark(report), arguments.plot)
-    failed = any(
-        contender.unavailable() is None and contender.name in result.left_out
-        for result in report.results
-        for contender in contenders
-    )
-    return int(failed)
+    return _status(contenders, [result.left_out for result in report.results])
 
 
 def _time_to_accuracy(arguments: argparse.Namespace) -> int:
@@ -147,7 +143,7 @@ def _time_to_accuracy(arguments: argparse.Namespace) -> int:
     threads = checks.thread_count(arguments.threads)
     _check_outputs(arguments)
     split = load_split(arguments.data, _QUICK_ROWS if arguments.quick else None)
-    racing = contenders(split, threads, peers=arguments.peers)
+    racing = racers(split, threads, peers=arguments.peers)
     results = []
     for goal in goals:
         result = race(goal, racing, rounds=rounds, tune_anew=arguments.tune, say=_say)
@@ -162,12 +158,13 @@ def _time_to_accuracy(arguments: argparse.Namespace) -> int:
         from twolayer_ext.benchmark.time_to_accuracy.figure import plot_race
 
         plots.save_figure(plot_race(results), arguments.plot)
-    failed = any(
-        contender.unavailable() is None and contender.name in result.left_out
-        for result in results
-        for contender in racing
-    )
-    return int(failed)
+    return _status(racing, [result.left_out for result in results])
+
+
+def _status(took_part: Sequence[Contender | Racer], left_out: Sequence[dict[str, str]]) -> int:
+    """Return 1 if one was left out that could have run."""
+    names = {contender.name for contender in took_part if contender.unavailable() is None}
+    return int(any(not names.isdisjoint(reasons) for reasons in left_out))
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:

@@ -106,7 +106,10 @@ class Course:
     seconds: list[float] = field(default_factory=list)
     accuracies: list[float] = field(default_factory=list)
     test_accuracy: float | None = None
-    _started: float = field(default_factory=time.perf_counter)
+    _started: float = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._started = time.perf_counter()
 
     @property
     def reached(self) -> bool:

@@ -7,9 +7,9 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from twolayer_ext.benchmark.time_to_accuracy.contenders import Contender
 from twolayer_ext.benchmark.time_to_accuracy.course import Course
 from twolayer_ext.benchmark.time_to_accuracy.goals import Goal, Recipe
+from twolayer_ext.benchmark.time_to_accuracy.racers import Racer
 
 Say = Callable[[str], None]
 
@@ -55,7 +55,7 @@ class GoalResult:
 
 def race(
     goal: Goal,
-    contenders: Sequence[Contender],
+    racers: Sequence[Racer],
     *,
     rounds: int,
     tune_anew: bool,
@@ -66,7 +66,7 @@ def race(
     Parameters
     ----------
     goal : Goal
-    contenders : sequence of Contender
+    racers : sequence of Racer
         Those that are not installed or fail are left out, with the reason in the result.
     rounds : int
         Each with a seed of its own.
@@ -75,33 +75,33 @@ def race(
     say : function
         Told what is going on, a line at a time.
     """
-    racing: list[tuple[Contender, Entry]] = []
+    racing: list[tuple[Racer, Entry]] = []
     left_out: dict[str, str] = {}
-    for contender in contenders:
-        reason = contender.unavailable()
+    for racer in racers:
+        reason = racer.unavailable()
         if reason is None:
-            say(f"{goal.name}: {contender.name} warms up ...")
+            say(f"{goal.name}: {racer.name} warms up ...")
             try:
-                recipe = None if tune_anew else goal.tuned[contender.name]
+                recipe = None if tune_anew else goal.tuned[racer.name]
                 warm_up = replace(recipe or goal.grid[0], epochs=1)
-                contender.run(warm_up, _TRIAL_SEED, Course(contender.split, math.inf))
-                recipe = recipe or tune(goal, contender, say)
-                racing.append((contender, Entry(contender.name, recipe)))
+                racer.run(warm_up, _TRIAL_SEED, Course(racer.split, math.inf))
+                recipe = recipe or tune(goal, racer, say)
+                racing.append((racer, Entry(racer.name, recipe)))
             except Exception as error:  # whatever a library of any version may raise
                 reason = f"failed: {type(error).__name__}: {error}"
         if reason is not None:
-            say(f"{goal.name}: {contender.name} left out: {reason}")
-            left_out[contender.name] = reason
+            say(f"{goal.name}: {racer.name} left out: {reason}")
+            left_out[racer.name] = reason
     for seed in range(rounds):
         say(f"{goal.name}: round {seed + 1} of {rounds} ...")
-        for contender, entry in racing:
-            course = Course(contender.split, goal.accuracy)
-            contender.run(entry.recipe, seed, course)
+        for racer, entry in racing:
+            course = Course(racer.split, goal.accuracy)
+            racer.run(entry.recipe, seed, course)
             entry.courses.append(course)
     return GoalResult(goal, [entry for _, entry in racing], left_out)
 
 
-def tune(goal: Goal, contender: Contender, say: Say) -> Recipe:
+def tune(goal: Goal, racer: Racer, say: Say) -> Recipe:
     """Return the recipe of the grid that reaches the goal first, by a margin.
 
     If none does, the one that comes closest. A trial ends when it is behind the best one.
@@ -109,11 +109,11 @@ def tune(goal: Goal, contender: Contender, say: Say) -> Recipe:
     best, best_seconds = goal.grid[0], math.inf
     closest = -math.inf
     for recipe in goal.grid:
-        course = Course(contender.split, goal.accuracy + _TRIAL_MARGIN, best_seconds)
-        contender.run(recipe, _TRIAL_SEED, course)
+        course = Course(racer.split, goal.accuracy + _TRIAL_MARGIN, best_seconds)
+        racer.run(recipe, _TRIAL_SEED, course)
         accuracy = max(course.accuracies, default=0.0)
         outcome = f"{course.seconds_to_goal:.2f} s" if course.reached else f"only {accuracy:.1%}"
-        say(f"{goal.name}: {contender.name}, {recipe}: {outcome}")
+        say(f"{goal.name}: {racer.name}, {recipe}: {outcome}")
         if course.seconds_to_goal < best_seconds or (
             math.isinf(best_seconds) and accuracy > closest
         ):

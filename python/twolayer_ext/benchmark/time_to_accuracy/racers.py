@@ -20,7 +20,7 @@ from twolayer_ext.checks import Array
 from twolayer_ext.errors import DivergenceError
 
 
-class Contender(ABC):
+class Racer(ABC):
     """A library, with the type its products are of."""
 
     name: str
@@ -39,7 +39,7 @@ class Contender(ABC):
         """Train until `course` says to stop, or the recipe ends."""
 
 
-class Twolayer(Contender):
+class Twolayer(Racer):
     """Our own: `twolayer_ext.train`, called once."""
 
     def __init__(self, split: Split, dtype: str, threads: int) -> None:
@@ -72,7 +72,7 @@ class Twolayer(Contender):
             )
 
 
-class Torch(Contender):
+class Torch(Racer):
     """PyTorch, eager, with a fused optimizer; "bfloat16" is its autocast.
 
     Its data are tensors in memory, normalised beforehand and, for flips, mirrored beforehand, too:
@@ -160,7 +160,7 @@ class Torch(Contender):
         return self.torch.from_numpy(normalised(x, self.split.shift, self.split.scale))
 
 
-def contenders(split: Split, threads: int, *, peers: bool) -> list[Contender]:
+def racers(split: Split, threads: int, *, peers: bool) -> list[Racer]:
     """Return ourselves and, with `peers`, PyTorch: in float32, and in bfloat16 where that pays.
 
     It pays where the CPU has instructions for it; elsewhere both are slower with it than without.
@@ -168,5 +168,5 @@ def contenders(split: Split, threads: int, *, peers: bool) -> list[Contender]:
     dtypes = ["float32"]
     if tl.build_info()["bfloat16"] == "native":
         dtypes.append("bfloat16")
-    kinds: list[type[Contender]] = [Twolayer, Torch] if peers else [Twolayer]
+    kinds: list[type[Racer]] = [Twolayer, Torch] if peers else [Twolayer]
     return [kind(split, dtype, threads) for kind in kinds for dtype in dtypes]
