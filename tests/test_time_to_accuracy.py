@@ -74,7 +74,7 @@ def predictor(split: Split, accuracy: float, clock, cost: float = 0.0):
 
 
 class Scripted(Racer):
-    """Takes seconds per epoch and reaches accuracies as a recipe's learning rate says."""
+    """Takes seconds per epoch and reaches accuracies, by seed, as its learning rate says."""
 
     name = "twolayer float32"
 
@@ -85,8 +85,8 @@ class Scripted(Racer):
         self.epochs = []
 
     def run(self, recipe, seed, course):
-        seconds, accuracies = self.outcomes[recipe.learning_rate]
-        for accuracy in accuracies[: recipe.epochs]:
+        seconds, *by_seed = self.outcomes[recipe.learning_rate]
+        for accuracy in by_seed[seed % len(by_seed)][: recipe.epochs]:
             self.clock.seconds += seconds
             if course.epoch_done(predictor(self.split, accuracy, self.clock)):
                 break
@@ -149,19 +149,20 @@ def test_tuning_takes_the_fastest_with_a_margin_and_ends_trials_that_are_behind(
         2.0: (1.0, [0.5, 0.6, 0.7]),  # the goal, without margin, in 2 s; with it in 3 s
         3.0: (1.0, [0.5] * 6),
         4.0: (5.0, [0.9]),
+        5.0: (0.1, [0.9], [0.5] * 9),  # not with the second seed
     }
     racer = Scripted(split, clock, outcomes)
     grid = tuple(Recipe((1,), "sgd", 1, rate, epochs=8) for rate in outcomes)
     assert tune(goal_of(0.6, SGD, grid), racer, quiet) == grid[1]
-    assert racer.epochs == [2, 3, 3, 1]
+    assert racer.epochs == [2, 2, 3, 3, 3, 1, 1, 8]
     # The closest where nothing gets there.
     assert tune(goal_of(0.95, SGD, grid), racer, quiet) == grid[3]
 
 
 @pytest.mark.parametrize("recipe", [SGD, ALL], ids=["sgd", "all"])
 def test_our_run_is_that_of_train(split, recipe):
-    result = race(goal_of(0.85, recipe), [Twolayer(split, "float32", 2)], rounds=2, tune_anew=False,
-                  say=quiet)  # fmt: skip
+    racers = [Twolayer(split, "float32", 2)]
+    result = race(goal_of(0.85, recipe), racers, rounds=2, tune_anew=False, say=quiet)
     (entry,) = result.entries
     assert len(entry.reached) == 2
     for seed, course in enumerate(entry.courses):
@@ -244,8 +245,8 @@ class Failing(Twolayer):
 
 
 def test_who_fails_is_left_out(split):
-    result = race(goal_of(0.5, SGD), [Failing(split, "float32", 1)], rounds=1, tune_anew=False,
-                  say=quiet)  # fmt: skip
+    racers = [Failing(split, "float32", 1)]
+    result = race(goal_of(0.5, SGD), racers, rounds=1, tune_anew=False, say=quiet)
     assert result.left_out == {"twolayer float32": "failed: RuntimeError: out of luck"}
     with pytest.raises(ValueError, match="nothing to draw"):
         figure.plot_race([result])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from dataclasses import dataclass
+from itertools import product, starmap
 from typing import Literal
 
 from twolayer_ext import schedules
@@ -83,19 +83,24 @@ class Goal:
     tuned: Mapping[str, Recipe]
 
 
-# The study's family: one hidden layer of 512, plain SGD, the rate falling from epoch to epoch.
-_SGD = Recipe((512,), "sgd", batch_size=128, learning_rate=0.02, epochs=12)
-_ANYTHING = Recipe(
-    (512, 256),
-    "adamw",
-    batch_size=256,
-    learning_rate=2e-3,
-    epochs=4,
-    peak_at=0.2,
-    batch_norm=True,
-    label_smoothing=0.1,
-    flip=True,
-)
+def _sgd(batch_size: int, rate_of_32: float, decay: float) -> Recipe:
+    """The study's family; rates grow with the batch (Goyal et al., 2017)."""
+    rate = rate_of_32 * batch_size / 32
+    return Recipe((512,), "sgd", batch_size, rate, epochs=12, decay=decay)
+
+
+def _anything(batch_size: int, learning_rate: float, epochs: int) -> Recipe:
+    return Recipe(
+        (256, 256),
+        "adamw",
+        batch_size,
+        learning_rate,
+        epochs,
+        peak_at=0.2,
+        batch_norm=True,
+        label_smoothing=0.1,
+        flip=True,
+    )
 
 
 GOALS = (
@@ -103,30 +108,24 @@ GOALS = (
         "sgd",
         0.514,
         "the study's recipe: one hidden layer of 512, SGD with any batch, rate and decay",
-        grid=tuple(
-            replace(_SGD, batch_size=batch, learning_rate=rate, decay=decay)
-            for batch, rate, decay in product((64, 128, 256), (0.01, 0.02, 0.04), (0.95, 0.8))
-        ),
+        grid=tuple(starmap(_sgd, product((32, 64, 128, 256), (0.015, 0.02), (0.5, 0.2)))),
         tuned={
-            "twolayer float32": _SGD,
-            "twolayer bfloat16": _SGD,
-            "PyTorch float32": _SGD,
-            "PyTorch bf16 autocast": _SGD,
+            "twolayer float32": _sgd(128, 0.02, 0.5),
+            "twolayer bfloat16": _sgd(128, 0.02, 0.5),
+            "PyTorch float32": _sgd(128, 0.02, 0.5),
+            "PyTorch bf16 autocast": _sgd(128, 0.02, 0.5),
         },
     ),
     Goal(
         "anything",
         0.566,
         "AdamW, batch normalisation, one cycle, flips, label smoothing",
-        grid=tuple(
-            replace(_ANYTHING, batch_size=batch, learning_rate=rate, epochs=epochs)
-            for batch, rate, epochs in product((128, 256, 512), (1e-3, 2e-3, 4e-3), (3, 4, 5))
-        ),
+        grid=tuple(starmap(_anything, product((64, 128, 256), (2e-3, 4e-3), (4, 5, 6)))),
         tuned={
-            "twolayer float32": _ANYTHING,
-            "twolayer bfloat16": _ANYTHING,
-            "PyTorch float32": _ANYTHING,
-            "PyTorch bf16 autocast": _ANYTHING,
+            "twolayer float32": _anything(256, 4e-3, 6),
+            "twolayer bfloat16": _anything(256, 4e-3, 6),
+            "PyTorch float32": _anything(256, 4e-3, 6),
+            "PyTorch bf16 autocast": _anything(256, 4e-3, 6),
         },
     ),
 )

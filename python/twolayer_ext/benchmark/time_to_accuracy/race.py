@@ -13,10 +13,10 @@ from twolayer_ext.benchmark.time_to_accuracy.racers import Racer
 
 Say = Callable[[str], None]
 
-# A trial must get this far past the goal, about a standard error, or other seeds would not reach
-# it. Its seed is none of those that are measured.
+# A trial must get this far past the goal, about a standard error, with each of these seeds, or
+# others would often need an epoch more. None of the seeds is measured.
 _TRIAL_MARGIN = 0.005
-_TRIAL_SEED = 1000
+_TRIAL_SEEDS = (1000, 1001)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def race(
             try:
                 recipe = None if tune_anew else goal.tuned[racer.name]
                 warm_up = replace(recipe or goal.grid[0], epochs=1)
-                racer.run(warm_up, _TRIAL_SEED, Course(racer.split, math.inf))
+                racer.run(warm_up, _TRIAL_SEEDS[0], Course(racer.split, math.inf))
                 recipe = recipe or tune(goal, racer, say)
                 racing.append((racer, Entry(racer.name, recipe)))
             except Exception as error:  # whatever a library of any version may raise
@@ -102,20 +102,23 @@ def race(
 
 
 def tune(goal: Goal, racer: Racer, say: Say) -> Recipe:
-    """Return the recipe of the grid that reaches the goal first, by a margin.
+    """Return the recipe of the grid that reaches the goal first, by a margin and with two seeds.
 
-    If none does, the one that comes closest. A trial ends when it is behind the best one.
+    The slower seed counts; a trial ends when it is behind the best one. If no recipe gets there,
+    the one that comes closest is returned.
     """
-    best, best_seconds = goal.grid[0], math.inf
-    closest = -math.inf
+    best, fewest, closest = goal.grid[0], math.inf, -math.inf
     for recipe in goal.grid:
-        course = Course(racer.split, goal.accuracy + _TRIAL_MARGIN, best_seconds)
-        racer.run(recipe, _TRIAL_SEED, course)
-        accuracy = max(course.accuracies, default=0.0)
-        outcome = f"{course.seconds_to_goal:.2f} s" if course.reached else f"only {accuracy:.1%}"
-        say(f"{goal.name}: {racer.name}, {recipe}: {outcome}")
-        if course.seconds_to_goal < best_seconds or (
-            math.isinf(best_seconds) and accuracy > closest
-        ):
-            best, best_seconds, closest = recipe, course.seconds_to_goal, accuracy
+        seconds, accuracy = 0.0, 1.0
+        for seed in _TRIAL_SEEDS:
+            course = Course(racer.split, goal.accuracy + _TRIAL_MARGIN, fewest)
+            racer.run(recipe, seed, course)
+            seconds = max(seconds, course.seconds_to_goal)
+            accuracy = min(accuracy, max(course.accuracies, default=0.0))
+            if seconds >= fewest:
+                break
+        reached = "not reached" if math.isinf(seconds) else f"{seconds:.2f} s"
+        say(f"{goal.name}: {racer.name}, {recipe}: {accuracy:.1%}, {reached}")
+        if seconds < fewest or (math.isinf(fewest) and accuracy > closest):
+            best, fewest, closest = recipe, seconds, accuracy
     return best

@@ -10,8 +10,6 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 import twolayer_ext as tl
 from twolayer_ext.benchmark.cases import normalised
 from twolayer_ext.benchmark.time_to_accuracy.course import Course, Split
