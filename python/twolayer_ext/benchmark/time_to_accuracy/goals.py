@@ -84,7 +84,7 @@ class Goal:
 
 
 def _sgd(batch_size: int, rate_of_32: float, decay: float) -> Recipe:
-    """The study's family; rates grow with the batch (Goyal et al., 2017)."""
+    # The study's family; rates grow with the batch (Goyal et al., 2017).
     rate = rate_of_32 * batch_size / 32
     return Recipe((512,), "sgd", batch_size, rate, epochs=12, decay=decay)
 
