@@ -73,7 +73,7 @@ class Goal:
     grid : tuple of Recipe
         What every contender tries when it is tuned.
     tuned : mapping of str to Recipe
-        What each contender, by name, was fastest with.
+        What each contender, by name, takes unless it is tuned anew.
     """
 
     name: str
