@@ -84,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tune",
         action="store_true",
         help="with --time-to-accuracy: try every contender's settings anew, a few minutes each, "
-        "instead of those found once",
+        "instead of those on record",
     )
 
 

@@ -71,7 +71,7 @@ def race(
     rounds : int
         Each with a seed of its own.
     tune_anew : bool
-        Try the goal's whole grid instead of taking what each contender was fastest with before.
+        Try the goal's whole grid instead of taking what is on record for each contender.
     say : function
         Told what is going on, a line at a time.
     """
