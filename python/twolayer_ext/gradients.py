@@ -118,7 +118,7 @@ def check_gradients(
             f"up to {largest:.2g}, a loss about 1"
         )
     rows, labels = net.check_data(x, y)
-    factors = None if gammas is None else [np.array(gamma, np.float64) for gamma in gammas]
+    factors = None if gammas is None else [gamma.copy() for gamma in net.check_gammas(gammas)]
     parameters = net.parameters
 
     def compute() -> tuple[float, Gradients]:

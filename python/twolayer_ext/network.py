@@ -327,14 +327,19 @@ class NetworkBase:
             checks.number("reg", reg, minimum=0),
             checks.thread_count(threads),
             dropout=techniques.dropout_shares(dropout, len(self._layer_sizes) - 2),
-            gammas=None if gammas is None else self._gammas(gammas),
+            gammas=None if gammas is None else self.check_gammas(gammas),
             label_smoothing=checks.number("label_smoothing", label_smoothing, minimum=0, below=1),
-            weights=techniques.sample_weights(sample_weight, None, labels, self._layer_sizes[-1]),
+            weights=techniques.sample_weights(
+                sample_weight, None, labels, np.arange(len(labels)), self._layer_sizes[-1]
+            ),
             seed=checks.integer("seed", seed, minimum=0) % 2**64,
         )
 
-    def _gammas(self, values: Sequence[ArrayLike]) -> list[Array]:
+    def check_gammas(self, values: Sequence[ArrayLike]) -> list[Array]:
+        """Return factors of batch normalisation as the engine reads them."""
         hidden = self._layer_sizes[1:-1]
+        if not isinstance(values, Sequence):
+            raise TypeError(f"gammas: {type(values).__name__}; must be a sequence of arrays")
         if len(values) != len(hidden):
             raise ValueError(
                 f"gammas: {len(values)} arrays; must be one for each of the {len(hidden)} "

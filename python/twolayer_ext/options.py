@@ -215,13 +215,19 @@ def optimizer_options(options: TrainOptions, dtype: str) -> dict[str, Any]:
     }
 
 
-def technique_options(options: TrainOptions, sizes: tuple[int, ...]) -> dict[str, Any]:
+def technique_options(
+    options: TrainOptions, sizes: tuple[int, ...], batch_size: int
+) -> dict[str, Any]:
     """Return the trainer's arguments for all techniques beside the optimizer."""
     batch_norm = checks.flag("batch_norm", options["batch_norm"])
     if batch_norm and options["network"] is not None:
         raise ValueError(
             "batch_norm: True with a network to go on with; a trained network has it folded into "
             "its weights, so it can only be had from the start"
+        )
+    if batch_norm and batch_size == 1:
+        raise ValueError(
+            "batch_norm: True with batches of one row; must come with a batch_size of at least 2"
         )
     clip_norm = options["clip_norm"]
     return {

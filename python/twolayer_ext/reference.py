@@ -339,9 +339,14 @@ class NumpyTrainer:
         )
 
     def follow_statistics(self, between: list[Between], samples: int) -> None:
-        """Move the running statistics towards a batch's, whose variance is unbiased there."""
+        """Move the running statistics towards a batch's, whose variance is unbiased there.
+
+        One sample says nothing of the variance.
+        """
+        if samples == 1:
+            return
         for layer, (mean, variance) in zip(between, self.running, strict=False):
-            unbiased = layer.variance * (samples / max(samples - 1, 1))
+            unbiased = layer.variance * (samples / (samples - 1))
             mean += BATCH_NORM_MOMENTUM * (layer.mean - mean)
             variance += BATCH_NORM_MOMENTUM * (unbiased - variance)
 
@@ -356,8 +361,9 @@ class NumpyTrainer:
                 self.published.set_layer(i, weights, bias)
                 continue
             mean, variance = self.running[i]
-            factor = self.gammas[i] / np.sqrt(variance + BATCH_NORM_EPSILON)
-            self.published.set_layer(i, weights * factor, bias - mean * factor)
+            with np.errstate(over="ignore", invalid="ignore"):
+                factor = self.gammas[i] / np.sqrt(variance + BATCH_NORM_EPSILON)
+                self.published.set_layer(i, weights * factor, bias - mean * factor)
 
     def clipped(self, gradients: list[Array]) -> list[Array]:
         """Scale all gradients so that their common norm is at most `clip_norm`.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from twolayer_ext import checks
 from twolayer_ext.checks import Array
-from twolayer_ext.engine import AugmentOptions
+from twolayer_ext.engine import AugmentOptions, Rows
 
 _MOST_DROPPED = 0.999
 _MOST_PIXELS = 4096  # a side: positions are drawn with 12 bits
@@ -83,14 +84,22 @@ def augment_options(value: object, features: int) -> AugmentOptions | None:
         return None
     if not isinstance(value, Augment):
         raise TypeError(
-            f"augment: {value!r}; must be an Augment, such as Augment((3, 32, 32), shift=4)"
+            f"augment: {checks.shown(value)}; must be an Augment, such as "
+            "Augment((3, 32, 32), shift=4)"
         )
     return value.options(features)
 
 
+def _is_list(value: object) -> TypeGuard[Sequence[object] | NDArray[Any]]:
+    """Tell whether `value` holds numbers, and is not one itself."""
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
 def dropout_shares(value: object, hidden_layers: int) -> tuple[float, ...]:
     """Return one share for each hidden layer, or none where nothing is dropped."""
-    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
+    if not _is_list(value):
         shares = (checks.number("dropout", value, minimum=0, below=1),) * hidden_layers
     else:
         if len(value) != hidden_layers:
@@ -112,29 +121,44 @@ def sample_weights(
     sample_weight: ArrayLike | None,
     class_weight: object,
     y: NDArray[np.int64],
+    rows: Rows,
     classes: int,
 ) -> NDArray[np.float64] | None:
-    """Return the weight of each sample, its own times its class's; None where all are 1."""
+    """Return the weight of each sample, its own times its class's; None where all are 1.
+
+    Only `rows` are trained on: they alone count, and all others get 0. Only ratios matter: weights
+    come scaled by a power of two, so that no sum of them overflows.
+    """
     if sample_weight is None and class_weight is None:
         return None
     weights = np.ones(len(y))
-    if sample_weight is not None:
-        given = np.asarray(sample_weight)
-        if given.dtype.kind not in "iufb":
-            raise TypeError(f"sample_weight: type {given.dtype}; must be real numbers")
-        if given.shape != y.shape:
-            raise ValueError(f"sample_weight: shape {given.shape}; must be {y.shape}, one a row")
-        weights *= given
-    if class_weight is not None:
-        weights *= _class_weights(class_weight, y, classes)[y]
+    with np.errstate(over="ignore", invalid="ignore"):  # the check that follows says it better
+        if sample_weight is not None:
+            weights *= _one_a_row(sample_weight, y)
+        if class_weight is not None:
+            weights *= _class_weights(class_weight, y[rows], classes)[y]
     wrong = ~(np.isfinite(weights) & (weights >= 0))
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(
             f"sample_weight: {weights[row]} in row {row}; must be finite and at least 0"
         )
-    if not weights.any():
-        raise ValueError("sample_weight: all are 0; must be above 0 somewhere")
+    used = np.zeros(len(y))
+    used[rows] = weights[rows]
+    if not used.any():
+        name = "class_weight" if sample_weight is None else "sample_weight"
+        raise ValueError(
+            f"{name}: the weights of all training rows are 0; must be above 0 somewhere"
+        )
+    return np.ldexp(used, -int(np.frexp(used.max())[1]))
+
+
+def _one_a_row(sample_weight: ArrayLike, y: NDArray[np.int64]) -> Array:
+    weights = checks.as_array(sample_weight, "sample_weight")
+    if weights.dtype.kind not in "iufb":
+        raise TypeError(f"sample_weight: type {weights.dtype}; must be real numbers")
+    if weights.shape != y.shape:
+        raise ValueError(f"sample_weight: shape {weights.shape}; must be {y.shape}, one a row")
     return weights
 
 
@@ -150,9 +174,10 @@ def _class_weights(value: object, y: NDArray[np.int64], classes: int) -> Array:
                 raise ValueError(f"class_weight: class {label}; must be below {classes}")
             weights[label] = checks.number(f"class_weight[{label}]", weight, minimum=0)
         return weights
-    if isinstance(value, bytes) or not isinstance(value, (Sequence, np.ndarray)):
+    if not _is_list(value):
         raise TypeError(
-            f"class_weight: {value!r}; must be 'balanced', a number for each class, or a dict"
+            f"class_weight: {checks.shown(value)}; must be 'balanced', a number for each class, "
+            "or a dict"
         )
     if len(value) != classes:
         raise ValueError(f"class_weight: {len(value)} numbers; must be {classes}, one a class")

@@ -118,13 +118,13 @@ def train(
     batch_norm : bool, default False
         Normalise the hidden layers' pre-activations over each batch (Ioffe and Szegedy 2015). After
         every epoch the running statistics are folded into the network's weights and biases, so what
-        comes out is an ordinary network. Not with `network`.
+        comes out is an ordinary network. Not with `network`; `batch_size` must be at least 2.
     label_smoothing : float in [0, 1), default 0
         This share of each label is spread evenly over all classes (Szegedy et al. 2016).
     class_weight : "balanced", one number a class, or {class: weight}, optional
         Weights of the classes in the loss, 1 where not given; "balanced" makes every class weigh
-        the same. The loss of a batch is the mean of its samples' losses weighted by class_weight
-        times sample_weight; validation is not weighted.
+        the same, by the rows trained on. The loss of a batch is the mean of its samples' losses
+        weighted by class_weight times sample_weight; validation is not weighted.
     sample_weight : array_like, shape (N,), optional
         Weights of the rows, not negative.
     augment : Augment, optional
@@ -292,9 +292,9 @@ def prepare(
     else:
         sizes = network.layer_sizes
         check_agrees(network, options)
-    extras = technique_options(options, sizes)
+    extras = technique_options(options, sizes, plan.batch_size)
     weights = techniques.sample_weights(
-        options["sample_weight"], options["class_weight"], labels, sizes[-1]
+        options["sample_weight"], options["class_weight"], labels, training_rows, sizes[-1]
     )
     validation = validation_arrays(options, sizes, dtype)
     if validation_rows is not None:

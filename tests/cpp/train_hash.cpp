@@ -170,6 +170,15 @@ void add_parameters(Hash& hash, const twolayer::Network<T>& network) {
   }
 }
 
+// In [0, 2), some of them 0.
+std::vector<double> weights_of(Generator& generator, std::int64_t count) {
+  std::vector<double> weights;
+  for (std::int64_t n = 0; n < count; ++n) {
+    weights.push_back(generator.below(8) == 0 ? 0 : 1 + generator.uniform());
+  }
+  return weights;
+}
+
 // A few permutations of all rows, one after the other, cut to `length`.
 std::vector<std::int64_t> shuffled_rows(Generator& generator, std::int64_t count,
                                         std::int64_t length) {
@@ -199,16 +208,38 @@ double rate_of(OptimizerKind kind) {
   return kind == OptimizerKind::adam || kind == OptimizerKind::adamw ? 0x1p-9 : 0x1p-5;
 }
 
+// Of images of one channel.
+twolayer::Augmentation augmentation_of(std::int64_t height, std::int64_t width, std::int64_t shift,
+                                       std::int64_t cutout) {
+  return {1, height, width, twolayer::Augmentation::Flip::at_random, shift, cutout, 0};
+}
+
+twolayer::Techniques all_techniques() {
+  twolayer::Techniques all;
+  all.dropout = {0.25, 0.5};
+  all.batch_norm = true;
+  all.label_smoothing = 0x1p-4;
+  all.clip_norm = 0x1p-1;
+  all.augment = true;
+  all.augmentation = augmentation_of(7, 43, 3, 4);
+  all.seed = 7;
+  return all;
+}
+
 struct Recipe {
   const char* name;
   Activation activation;
   ElementType type;
   twolayer::OptimizerOptions options;
+  twolayer::Techniques techniques{};
+  bool weighted = false;
 };
 
 const Recipe recipes[] = {
     {"sgd", Activation::relu, ElementType::uint8, options_of(OptimizerKind::sgd, 0, 0x1p-10)},
     {"adam", Activation::tanh, ElementType::float64, options_of(OptimizerKind::adam, 0, 0)},
+    {"techniques", Activation::relu, ElementType::uint8,
+     options_of(OptimizerKind::adamw, 0x1p-8, 0x1p-10), all_techniques(), true},
 };
 
 // A problem of odd sizes in which seven threads have enough to do.
@@ -220,17 +251,26 @@ struct Problem {
   Generator generator{1};
   Samples samples;
   twolayer::Network<T> network;
+  std::vector<double> weights;
 
   explicit Problem(const Recipe& recipe)
       : samples(generator, count, 301, 10, recipe.type),
-        network(make_network<T>(generator, {301, 100, 37, 10}, recipe.activation, samples)) {}
+        network(make_network<T>(generator, {301, 100, 37, 10}, recipe.activation, samples)) {
+    if (recipe.weighted) weights = weights_of(generator, count);
+  }
+
+  twolayer::Data data() const {
+    twolayer::Data all = samples.data();
+    if (!weights.empty()) all.weights = weights.data();
+    return all;
+  }
 
   Trainer<Type> trainer(const Recipe& recipe, int threads) const {
     if (twolayer::useful_threads(network, batch_size, threads) != threads) {
       throw std::runtime_error("the problem is too small for " + std::to_string(threads) +
                                " threads: make it larger");
     }
-    return {network, recipe.options, {}, batch_size, threads};
+    return {network, recipe.options, recipe.techniques, batch_size, threads};
   }
 };
 
@@ -246,12 +286,13 @@ void print_hash(const Recipe& recipe, int threads) {
     const auto rows = shuffled_rows(problem.generator, problem.count, length);
     const std::vector<double> rates(index(steps), rate_of(recipe.options.kind));
     std::vector<double> losses(index(steps));
-    const auto progress = trainer.run(problem.network, problem.samples.data(),
-                                      {rows.data(), 0, length}, rates.data(), losses.data(), never);
+    const auto progress = trainer.run(problem.network, problem.data(), {rows.data(), 0, length},
+                                      rates.data(), losses.data(), never);
     if (progress.steps != steps) throw std::runtime_error("training stopped early");
     hash.add(losses.data(), losses.size());
     hash.add(&progress.correct, 1);
   }
+  trainer.publish(problem.network);
   add_parameters(hash, problem.network);
   std::printf("%s %s threads %d %016llx\n", Type::name, recipe.name, threads, hash.value());
 }
@@ -267,8 +308,8 @@ void print_allocations(const Recipe& recipe, int threads) {
   const std::int64_t made = allocations() - before;
   const auto during = [&](std::int64_t steps) {
     const std::int64_t before_run = allocations();
-    trainer.run(problem.network, problem.samples.data(),
-                {rows.data(), 0, steps * problem.batch_size}, rates.data(), losses.data(), never);
+    trainer.run(problem.network, problem.data(), {rows.data(), 0, steps * problem.batch_size},
+                rates.data(), losses.data(), never);
     return allocations() - before_run;
   };
   during(1);  // the first parallel region starts the threads
@@ -322,18 +363,94 @@ void add_shape(Hash& hash, Generator& generator, const std::vector<std::int64_t>
   }
 }
 
+// Training techniques on one shape, each with each over the turns: three batches of training, the
+// last one short; gradients; prediction of mirrored images.
+template <class Type>
+void add_techniques(Hash& hash, Generator& generator, const std::vector<std::int64_t>& sizes,
+                    std::int64_t batch_size, ElementType type, std::int64_t turn) {
+  using T = typename Type::Number;
+  constexpr Activation activations[] = {Activation::relu, Activation::tanh, Activation::logistic};
+  constexpr OptimizerKind optimizers[] = {OptimizerKind::sgd, OptimizerKind::momentum,
+                                          OptimizerKind::adam};
+  const OptimizerKind kind = optimizers[turn / 3 % 3];
+  const int threads = 1 + static_cast<int>(turn % 3);
+  const std::int64_t count = 2 * batch_size + (batch_size + 1) / 2;
+  const std::int64_t inputs = sizes.front();
+  std::int64_t height = 1;
+  for (std::int64_t h = 1; h * h <= inputs; ++h) height = inputs % h == 0 ? h : height;
+  const std::int64_t width = inputs / height;
+  const Samples samples(generator, count, inputs, sizes.back(), type);
+  auto network = make_network<T>(generator, sizes, activations[turn % 3], samples);
+  const std::vector<double> weights = weights_of(generator, count);
+  const auto numbers = shuffled_rows(generator, count, count);
+  const twolayer::Rows rows{turn % 7 == 0 ? nullptr : numbers.data(), 0, count};
+
+  twolayer::Techniques techniques;
+  techniques.seed = generator.bits();
+  techniques.batch_norm = (turn & 1) != 0;
+  if ((turn & 2) != 0) {
+    for (std::size_t l = 1; l + 1 < sizes.size(); ++l) {
+      techniques.dropout.push_back(static_cast<double>(generator.below(4)) * 0x1p-2);
+    }
+  }
+  if ((turn & 4) != 0) techniques.clip_norm = 0x1p-3;
+  if ((turn & 8) != 0) techniques.label_smoothing = 0x1p-3;
+  const std::int64_t shift = generator.below(height);  // drawn in this order by every compiler
+  const std::int64_t cutout = generator.below(width + 1);
+  techniques.augmentation = augmentation_of(height, width, shift, cutout);
+  techniques.augment = (turn & 16) != 0;
+  twolayer::Data data = samples.data();
+  if ((turn & 32) != 0) data.weights = weights.data();
+
+  const std::vector<double> rates(3, rate_of(kind));
+  std::vector<double> losses(3);
+  Trainer<Type> trainer(network, options_of(kind, 0, 0x1p-8), techniques, batch_size, threads);
+  trainer.run(network, data, rows, rates.data(), losses.data(), never);
+  trainer.publish(network);
+  hash.add(losses.data(), losses.size());
+  add_parameters(hash, network);
+
+  std::vector<T> probabilities(index(count * sizes.back()));
+  twolayer::Augmentation mirrored = augmentation_of(height, width, 0, 0);
+  mirrored.flip = twolayer::Augmentation::Flip::always;
+  twolayer::predict_probabilities(network, {data.x, data.type, data.row_stride, nullptr}, rows,
+                                  threads, mirrored, probabilities.data());
+  hash.add(probabilities.data(), probabilities.size());
+  std::vector<std::vector<T>> gammas;
+  for (std::size_t l = 1; techniques.batch_norm && l + 1 < sizes.size(); ++l) {
+    gammas.emplace_back(index(sizes[l]), T(0.75));
+  }
+  const auto gradients = *twolayer::loss_and_gradients<T>(network, data, rows, 0x1p-8, threads,
+                                                          techniques, gammas, never);
+  hash.add(&gradients.loss, 1);
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    const auto& of_layer = gradients.layers[l];
+    add_layer(hash, of_layer.weights.data(), of_layer.bias.data(), sizes[l], sizes[l + 1]);
+    if (of_layer.gamma.size() > 0) hash.add(of_layer.gamma.data(), index(sizes[l + 1]));
+  }
+}
+
 void print_shapes() {
   constexpr std::int64_t odd[] = {1, 2, 3, 15, 16, 17, 31, 33, 65, 100};
   constexpr ElementType types[] = {ElementType::uint8, ElementType::float32, ElementType::float64};
   Generator generator(2);
   Hash exact;
   Hash bfloat16;
+  Generator generator_of_techniques(3);
+  Hash exact_techniques;
+  Hash bfloat16_techniques;
   std::int64_t turn = 0;
   const auto add = [&](const std::vector<std::int64_t>& sizes, std::int64_t batch_size,
                        ElementType type) {
     add_shape<Float32>(exact, generator, sizes, batch_size, type, turn++);
     add_shape<Float64>(exact, generator, sizes, batch_size, type, turn++);
     add_shape<Bfloat16>(bfloat16, generator, sizes, batch_size, type, turn++);
+    const auto add_more = [&]<class Type>(Hash& hash, std::int64_t its_turn) {
+      add_techniques<Type>(hash, generator_of_techniques, sizes, batch_size, type, its_turn);
+    };
+    add_more.template operator()<Float32>(exact_techniques, turn - 3);
+    add_more.template operator()<Float64>(exact_techniques, turn - 2);
+    add_more.template operator()<Bfloat16>(bfloat16_techniques, turn - 1);
   };
   for (std::int64_t i = 0; i < 10; ++i) {
     for (std::int64_t h = 0; h < 10; ++h) {
@@ -350,6 +467,8 @@ void print_shapes() {
   }
   std::printf("exact %016llx\n", exact.value());
   std::printf("bfloat16 %016llx\n", bfloat16.value());
+  std::printf("techniques exact %016llx\n", exact_techniques.value());
+  std::printf("techniques bfloat16 %016llx\n", bfloat16_techniques.value());
 }
 
 void print_targets() {

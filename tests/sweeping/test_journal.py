@@ -48,6 +48,25 @@ def test_nothing_is_repeated(sweep, trained, tmp_path):
     assert second == first  # seconds, too
 
 
+def test_techniques_of_training_are_not_repeated_either(sweep, trained, tmp_path):
+    space = {
+        "augment": [tl.Augment((1, 8, 8), flip=False, shift=n) for n in (1, 2)],
+        "class_weight": {label: 1.0 + label for label in range(10)},
+        "sample_weight": np.ones(600),
+        "dropout": uniform(0, 0.5),
+        "hidden_sizes": (8,),
+        "epochs": 1,
+    }
+    first = sweep(space, out=tmp_path, configurations=3)
+    assert len(trained) == 3
+    assert outcomes(sweep(space, out=tmp_path, configurations=3)) == outcomes(first)
+    assert len(trained) == 3
+
+
+def outcomes(result):
+    return [(run.number, run.val_loss, run.config["augment"]) for run in result.runs]
+
+
 def test_more_configurations_and_halving_use_what_is_there(sweep, trained, tmp_path, outcome):
     sweep(out=tmp_path, configurations=4)
     more = sweep(out=tmp_path, configurations=7)

@@ -10,7 +10,7 @@ import pytest
 import twolayer_ext as tl
 from twolayer_ext.distributions import integer, log_uniform, uniform
 from twolayer_ext.streams import Purpose, generator
-from twolayer_ext.sweeping.space import draw
+from twolayer_ext.sweeping.space import draw, key, plain
 
 
 def test_distributions_fill_their_range_and_nothing_else():
@@ -72,6 +72,19 @@ def test_a_function_as_space(sweep):
 def test_a_configuration_drawn_twice_is_run_once(sweep, trained):
     result = sweep({"hidden_sizes": [(4,), (8,)], "epochs": 1}, configurations=20)
     assert len(result.runs) == len(trained) == 2
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"class_weight": dict.fromkeys(range(12), 1.0)},  # 2 sorts before 10, but "10" before "2"
+        {"class_weight": {np.int64(1): np.float32(2)}, "dropout": np.float64(0.5)},
+        {"augment": tl.Augment((1, 5, 8), shift=2), "dropout": (0.5, 0.1)},
+        {"sample_weight": np.arange(100.0)},
+    ],
+)
+def test_a_configuration_is_known_again_after_a_file(config):
+    assert key(plain(config)) == key(config)
 
 
 # errors before anything runs

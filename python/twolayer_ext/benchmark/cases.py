@@ -129,13 +129,20 @@ class Workload:
     @cached_property
     def floats(self) -> NDArray[np.float32]:
         """The data set as a float32 copy, already normalised: for peers that are faster so."""
-        result = np.empty(self.x.shape, np.float32)
-        shift, scale = self.shift.astype(np.float32), self.scale.astype(np.float32)
-        for start in range(0, len(self.x), _BLOCK):
-            part = slice(start, start + _BLOCK)
-            np.subtract(self.x[part], shift, out=result[part])
-            result[part] /= scale
-        return result
+        return normalised(self.x, self.shift, self.scale)
+
+
+def normalised(
+    x: Array, shift: NDArray[np.float64], scale: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return (x - shift) / scale of rows of uint8, in float32."""
+    result = np.empty(x.shape, np.float32)
+    shift, scale = shift.astype(np.float32), scale.astype(np.float32)
+    for start in range(0, len(x), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        np.subtract(x[part], shift, out=result[part])
+        result[part] /= scale
+    return result
 
 
 def load_images(path: str | None) -> Images:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from twolayer_ext import checks
+from twolayer_ext.benchmark import machine
 from twolayer_ext.benchmark import report as reports
 from twolayer_ext.benchmark.cases import CASES, cases_named
-from twolayer_ext.benchmark.contenders import TOLERANCES, own_contenders
+from twolayer_ext.benchmark.contenders import TOLERANCES, Contender, own_contenders
 from twolayer_ext.benchmark.peers import peer_contenders
 from twolayer_ext.benchmark.run import CaseResult, Settings, benchmark
+from twolayer_ext.benchmark.time_to_accuracy import report as race_report
+from twolayer_ext.benchmark.time_to_accuracy.course import load_split
+from twolayer_ext.benchmark.time_to_accuracy.goals import GOALS, goals_named
+from twolayer_ext.benchmark.time_to_accuracy.race import race
+from twolayer_ext.benchmark.time_to_accuracy.racers import Racer, racers
 from twolayer_ext.serialization import check_writable
 
 _ROUNDS = 5
@@ -35,7 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dtypes",
         nargs="+",
         metavar="NAME",
-        default=["float32"],
         help="what this package computes in: float32, float64, bfloat16 (default: float32)",
     )
     parser.add_argument(
@@ -64,10 +70,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="few rows and short measurements: shows that it runs, not how fast",
     )
+    parser.add_argument(
+        "--time-to-accuracy",
+        nargs="*",
+        metavar="GOAL",
+        help="instead of the cases: seconds of training on CIFAR-10 until a validation accuracy is "
+        "reached, here and with --peers in PyTorch; "
+        + "; ".join(f"{goal.name}: {goal.accuracy:.1%} with {goal.what}" for goal in GOALS).replace(
+            "%", "%%"
+        ),
+    )
+    parser.add_argument(
+        "--tune",
+        action="store_true",
+        help="with --time-to-accuracy: try every contender's settings anew, a few minutes each, "
+        "instead of those on record",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the benchmark and print its tables; 1 if a contender was wrong or failed."""
+    if arguments.time_to_accuracy is not None:
+        return _time_to_accuracy(arguments)
+    if arguments.tune:
+        raise ValueError("--tune: given; must come with --time-to-accuracy")
     cases = cases_named(arguments.cases)
     settings = Settings(
         rounds=checks.integer("--rounds", arguments.rounds, minimum=1),
@@ -83,9 +109,11 @@ def run(arguments: argparse.Namespace) -> int:
             probe=0.02,
             limit=_QUICK_ROWS,
         )
-    for path in filter(None, (arguments.json, arguments.plot)):
-        check_writable(path)  # said now, not after minutes of work
-    dtypes = [checks.choice("--dtypes", name, tuple(TOLERANCES)) for name in arguments.dtypes]
+    _check_outputs(arguments)
+    dtypes = [
+        checks.choice("--dtypes", name, tuple(TOLERANCES))
+        for name in arguments.dtypes or ["float32"]
+    ]
     contenders = own_contenders(settings.threads, dtypes)
     if arguments.peers:
         contenders += peer_contenders()
@@ -96,18 +124,53 @@ def run(arguments: argparse.Namespace) -> int:
     report = benchmark(contenders, settings, cases=cases, data=arguments.data, say=_say, done=done)
     print(f"\n{reports.machine_text(report)}")
     if arguments.json:
-        reports.write_json(report, arguments.json)
+        reports.write_json(reports.as_json(report), arguments.json)
     if arguments.plot:
         from twolayer_ext import plots
         from twolayer_ext.benchmark.figure import plot_benchmark
 
         plots.save_figure(plot_benchmark(report), arguments.plot)
-    failed = any(
-        contender.unavailable() is None and contender.name in result.left_out
-        for result in report.results
-        for contender in contenders
-    )
-    return int(failed)
+    return _status(contenders, [result.left_out for result in report.results])
+
+
+def _time_to_accuracy(arguments: argparse.Namespace) -> int:
+    """Race to the goals and print a table each; 1 if a contender failed."""
+    for name in ("cases", "dtypes"):
+        if getattr(arguments, name) is not None:
+            raise ValueError(f"--{name}: given; must be left out with --time-to-accuracy")
+    goals = goals_named(arguments.time_to_accuracy)
+    rounds = checks.integer("--rounds", arguments.rounds, minimum=1)
+    threads = checks.thread_count(arguments.threads)
+    _check_outputs(arguments)
+    split = load_split(arguments.data, _QUICK_ROWS if arguments.quick else None)
+    racing = racers(split, threads, peers=arguments.peers)
+    results = []
+    for goal in goals:
+        result = race(goal, racing, rounds=rounds, tune_anew=arguments.tune, say=_say)
+        print(f"\n{race_report.goal_text(result, split)}", flush=True)
+        results.append(result)
+    about = machine.describe(threads)
+    print(f"\n{reports.described({name: str(value) for name, value in about.items()})}")
+    if arguments.json:
+        reports.write_json(race_report.as_json(about, split, results), arguments.json)
+    if arguments.plot:
+        from twolayer_ext import plots
+        from twolayer_ext.benchmark.time_to_accuracy.figure import plot_race
+
+        plots.save_figure(plot_race(results), arguments.plot)
+    return _status(racing, [result.left_out for result in results])
+
+
+def _status(took_part: Sequence[Contender | Racer], left_out: Sequence[dict[str, str]]) -> int:
+    """Return 1 if one was left out that could have run."""
+    names = {contender.name for contender in took_part if contender.unavailable() is None}
+    return int(any(not names.isdisjoint(reasons) for reasons in left_out))
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    """Say now, not after minutes of work, what cannot be written."""
+    for path in filter(None, (arguments.json, arguments.plot)):
+        check_writable(path)
 
 
 def _say(text: str) -> None:

@@ -289,15 +289,6 @@ class ScikitLearn(Contender):
     dtype = "float32"
     peer = "sklearn"
 
-    @property
-    def tolerance(self) -> float:
-        """Allow more than rounding: its Adam's epsilon is another.
-
-        It is added to sqrt(v) before the bias is corrected, which in the first steps is like an
-        epsilon thirty times as large.
-        """
-        return 1e-3
-
     def variants(self, case: Case, threads: int) -> list[Variant]:
         """Try one batch a call, or ten, which it cuts itself; to predict, all rows or chunks."""
         details = ["1 batch a call", "10 batches a call"]

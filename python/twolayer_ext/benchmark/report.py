@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -29,25 +30,38 @@ def machine_text(report: Report) -> str:
     )
     if settings.limit is not None:
         lines["limited to"] = f"{settings.limit:,} rows of training data: a quick look only"
+    return described(lines)
+
+
+def described(lines: dict[str, str]) -> str:
+    """Return names and what they stand for, a line each."""
     width = max(map(len, lines))
     return "\n".join(f"{name:<{width}}  {text}" for name, text in lines.items())
 
 
 def case_text(result: CaseResult) -> str:
     """Return a case's table, and what limits it."""
-    rows = [_HEADINGS, *(_row(result, timing) for timing in result.timings)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADINGS))]
-    lines = [f"{result.case.name}: {result.case.title}; {result.epoch:,} of {result.source}", ""]
-    for row in rows:
+    lines = [
+        f"{result.case.name}: {result.case.title}; {result.epoch:,} of {result.source}",
+        "",
+        *table(_HEADINGS, [_row(result, timing) for timing in result.timings], result.left_out),
+    ]
+    return "\n".join([*lines, "", *_limit_lines(result)])
+
+
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], left_out: Mapping[str, str]
+) -> list[str]:
+    """Return the lines of a table, first and last column to the left; then who was left out."""
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    lines = []
+    for row in (headings, ["-" * width for width in widths], *rows):
         cells = [
             cell.ljust(width) if i in (0, len(row) - 1) else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  " + "  ".join(cells).rstrip())
-        if row is _HEADINGS:
-            lines.append("  " + "  ".join("-" * width for width in widths))
-    lines += [f"  {name}: not timed; {reason}" for name, reason in result.left_out.items()]
-    return "\n".join([*lines, "", *_limit_lines(result)])
+    return lines + [f"  {name}: not timed; {reason}" for name, reason in left_out.items()]
 
 
 def ours(result: CaseResult) -> Timing | None:
@@ -131,7 +145,7 @@ def _case_json(result: CaseResult) -> dict[str, Any]:
             for (dtype, threads), probes in peaks.gflops.items()
         ],
         "bandwidth_gb_per_s": peaks.bandwidth,
-        "roofline": {key: _number(value) for key, value in asdict(result.roofline).items()},
+        "roofline": {key: number(value) for key, value in asdict(result.roofline).items()},
         "memory_mb": result.memory,
         "left_out": result.left_out,
         "results": [
@@ -146,7 +160,7 @@ def _case_json(result: CaseResult) -> dict[str, Any]:
                 "samples_per_second": timing.rate,
                 "epochs_per_second": timing.rate / result.epoch,
                 "gflops": result.gflops(timing),
-                "share_of_peak": _number(result.share_of_peak(timing)),
+                "share_of_peak": number(result.share_of_peak(timing)),
                 "ours_is_times": None if mine is None else mine.rate / timing.rate,
             }
             for timing in result.timings
@@ -154,13 +168,13 @@ def _case_json(result: CaseResult) -> dict[str, Any]:
     }
 
 
-def _number(value: Any) -> Any:
-    """JSON has no infinity and no nan."""
+def number(value: Any) -> Any:
+    """Return None for infinity and nan, which JSON does not have."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def write_json(report: Report, path: str | os.PathLike[str]) -> None:
-    """Write the report, whole or not at all."""
-    text = json.dumps(as_json(report), indent=2, allow_nan=False)
+def write_json(values: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Write plain values, whole or not at all."""
+    text = json.dumps(values, indent=2, allow_nan=False)
     with whole_file(path) as stream:
         stream.write((text + "\n").encode())

@@ -231,9 +231,10 @@ def _prepare(contender: Contender, judge: Judge, settings: Settings) -> _Entry:
         rate = _trial(session, settings.trial)
         if best is None or rate > best[0]:
             best = rate, session
-    assert best is not None
+    if best is None:
+        raise UnfitError(f"does not {workload.case.task} in {contender.dtype}")
     rate, session = best
-    check = judge.check(session, contender.tolerance)
+    check = judge.check(session, contender.tolerance(workload.case))
     if not check.passed:
         raise UnfitError(
             f"wrong: loss {check.loss:.8g} where the float64 twin has {check.expected:.8g}, "

@@ -10,7 +10,6 @@ import json
 import math
 import os
 import threading
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -79,7 +78,7 @@ class Journal:
 
     def add(self, run: Run) -> None:
         """Keep a finished run; called by any thread. On return it is on the disk."""
-        entry = plain(asdict(run))
+        entry = plain(vars(run))
         for name in _MEASURED:
             if math.isnan(entry[name]):
                 entry[name] = None  # JSON knows no nan

@@ -84,12 +84,19 @@ def describe(space: Space) -> dict[str, Any]:
 
 def plain(value: object) -> Any:
     """Return a value as JSON gives it back."""
-    return json.loads(json.dumps(value, default=_as_json))
+    return json.loads(json.dumps(_with_text_keys(value), default=_as_json))
 
 
 def key(config: Config) -> str:
     """Return the text that two configurations share only if they are the same."""
-    return json.dumps(config, sort_keys=True, default=_as_json)
+    return json.dumps(_with_text_keys(config), sort_keys=True, default=_as_json)
+
+
+def _with_text_keys(value: object) -> object:
+    """Return `value` with names as JSON gives them back; they sort otherwise than numbers."""
+    if not isinstance(value, Mapping):
+        return value
+    return {str(name): _with_text_keys(entry) for name, entry in value.items()}
 
 
 def _as_json(value: object) -> object:

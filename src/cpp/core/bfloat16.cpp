@@ -66,7 +66,7 @@ void prepare(const Network<float>& network, const Data& data, Bfloat16Workspace&
     work.fold = {network.inverse_scale.data(), work.rest.data()};
     for (std::int64_t i = 0; i < network.sizes[0]; ++i) {
       const float shift = network.shift.data()[i];
-      work.whole.data()[i] = std::clamp(std::nearbyint(shift), 0.0f, 255.0f);
+      work.whole.data()[i] = std::floor(std::clamp(shift, 0.0f, 255.0f) + 0.5f);
       work.rest.data()[i] = shift - work.whole.data()[i];
     }
   }

@@ -57,7 +57,7 @@ Score evaluate(const Network<T>& network, const Data& data, const Rows& rows, in
                  [&](const Rows& block, std::int64_t, Workspace<T>& work, const Member& member) {
                    loss_pass(network, data, block, Leave::probabilities, work, member);
                    if (member.rank() == 0) {
-                     score.loss += sum_of_losses(work, block.count);
+                     score.loss += sum_of_losses(work, data, block);
                      score.correct += count_of_correct(work, block.count);
                    }
                  });

@@ -13,6 +13,8 @@ BatchNorm<T>::BatchNorm(std::int64_t capacity, std::int64_t outputs)
     : gamma(padded(outputs)),
       running_mean(padded(outputs)),
       running_variance(padded(outputs)),
+      mean(padded(outputs)),
+      variance(padded(outputs)),
       normalized(capacity * padded(outputs)),
       inverse_deviation(padded(outputs)),
       dgamma(padded(outputs)),
@@ -109,9 +111,8 @@ Between<T> between_layers(const Network<T>& network, const Rows& rows, std::size
   b.inverse_deviation = norm.inverse_deviation.data();
   b.dgamma = norm.dgamma.data();
   b.dbeta = norm.dbeta.data();
-  if (!work.follow_statistics) return b;
-  b.running_mean = norm.running_mean.data();
-  b.running_variance = norm.running_variance.data();
+  b.mean = norm.mean.data();
+  b.variance = norm.variance.data();
   return b;
 }
 
@@ -147,11 +148,10 @@ void loss_pass(const Network<T>& network, const Data& data, const Rows& rows, Le
   args.first_row = rows.first;
   args.samples = rows.count;
   args.classes = network.sizes.back();
-  const double total = sum_of_weights(data, rows);
   args.weights = data.weights;
+  args.sum_of_weights = sum_of_weights(data, rows);
   args.smoothing = static_cast<T>(work.techniques.label_smoothing);
   args.leave_gradient = leave == Leave::gradient;
-  args.gradient_scale = total > 0 ? T(1) / static_cast<T>(total) : T(0);
   args.losses = work.losses.data();
   args.correct = work.correct.data();
   kernels<T>().softmax(args, member.share(rows.count));
@@ -183,19 +183,24 @@ void update_weights(const Update<T>& update, std::size_t, Range blocks, Workspac
   kernels<T>().update_weights(update, blocks);
 }
 
+static double weight_of(const Data& data, const Rows& rows, std::int64_t n) {
+  if (data.weights == nullptr) return 1;
+  return data.weights[rows.numbers != nullptr ? rows.numbers[n] : rows.first + n];
+}
+
 double sum_of_weights(const Data& data, const Rows& rows) {
   if (data.weights == nullptr) return static_cast<double>(rows.count);
   double sum = 0;
-  for (std::int64_t n = 0; n < rows.count; ++n) {
-    sum += data.weights[rows.numbers != nullptr ? rows.numbers[n] : rows.first + n];
-  }
+  for (std::int64_t n = 0; n < rows.count; ++n) sum += weight_of(data, rows, n);
   return sum;
 }
 
 template <class T>
-double sum_of_losses(const Workspace<T>& work, std::int64_t samples) {
+double sum_of_losses(const Workspace<T>& work, const Data& data, const Rows& rows) {
   double sum = 0;
-  for (std::int64_t n = 0; n < samples; ++n) sum += static_cast<double>(work.losses.data()[n]);
+  for (std::int64_t n = 0; n < rows.count; ++n) {
+    sum += weight_of(data, rows, n) * static_cast<double>(work.losses.data()[n]);
+  }
   return sum;
 }
 
@@ -228,7 +233,7 @@ int useful_threads(const Network<T>& network, std::int64_t samples, int threads)
   template void backward_pass(const Network<T>&, const Rows&, Workspace<T>&, const Member&);      \
   template void update_weights(const Update<T>&, std::size_t, Range, Workspace<T>&,               \
                                const Member&);                                                    \
-  template double sum_of_losses(const Workspace<T>&, std::int64_t);                               \
+  template double sum_of_losses(const Workspace<T>&, const Data&, const Rows&);                   \
   template std::int64_t count_of_correct(const Workspace<T>&, std::int64_t);                      \
   template int useful_threads(const Network<T>&, std::int64_t, int);
 TWOLAYER_INSTANTIATE(float)

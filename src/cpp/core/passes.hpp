@@ -27,6 +27,8 @@ struct BatchNorm {
   Buffer<T> gamma;  // padded(H), ones at first, as all but `normalized`
   Buffer<T> running_mean;
   Buffer<T> running_variance;
+  Buffer<T> mean;  // of the batch
+  Buffer<T> variance;
   Buffer<T> normalized;  // (N, H)
   Buffer<T> inverse_deviation;
   Buffer<T> dgamma;
@@ -47,7 +49,6 @@ struct Workspace {
   Techniques techniques;
   std::vector<BatchNorm<T>> norms;  // of the hidden layers, or empty
   Buffer<T> no_bias;                // zeros, in place of a bias that comes after normalisation
-  bool follow_statistics = true;    // whether forward passes renew the running statistics
 
   // With techniques for training, without for inference.
   Workspace(const Network<T>& network, std::int64_t capacity, int threads,
@@ -124,7 +125,7 @@ double sum_of_weights(const Data& data, const Rows& rows);
 
 // In ascending order.
 template <class T>
-double sum_of_losses(const Workspace<T>& work, std::int64_t samples);
+double sum_of_losses(const Workspace<T>& work, const Data& data, const Rows& rows);
 template <class T>
 std::int64_t count_of_correct(const Workspace<T>& work, std::int64_t samples);
 

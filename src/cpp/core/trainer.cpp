@@ -111,7 +111,26 @@ std::int64_t chunk_count(std::int64_t values) { return (values + chunk - 1) / ch
 template <class T>
 double mean_loss(const Data& data, const Rows& rows, const Workspace<T>& work) {
   const double weights = sum_of_weights(data, rows);
-  return weights > 0 ? sum_of_losses(work, rows.count) / weights : 0;
+  return weights > 0 ? sum_of_losses(work, data, rows) / weights : 0;
+}
+
+// Moves the running statistics towards a batch's; of the variance, one sample says nothing.
+template <class T>
+void follow_statistics(std::vector<BatchNorm<T>>& norms, std::int64_t samples,
+                       const Member& member) {
+  constexpr T momentum = static_cast<T>(0.1);  // as PyTorch's BatchNorm1d has it by default
+  if (samples == 1) return;
+  for (BatchNorm<T>& norm : norms) {
+    const Range mine = elements_of(member.share(norm.mean.size() / panel_width));
+    const auto follow = [&](const Buffer<T>& of_batch, Buffer<T>& running) {
+      for (std::int64_t i = mine.begin; i < mine.end; ++i) {
+        T& value = running.data()[i];
+        value += momentum * (of_batch.data()[i] - value);
+      }
+    };
+    follow(norm.mean, norm.running_mean);
+    follow(norm.variance, norm.running_variance);
+  }
 }
 
 template <class T>
@@ -325,6 +344,7 @@ Progress Trainer<T, Work>::run(Network<T>& published, const Data& data, const Ro
       }
       backward_pass(network, batch, work_, member);
       if (interruption(member)) break;
+      follow_statistics(work_.norms, batch.count, member);
       const OptimizerStep<T> step = next_step(learning_rates[i], powers);
       if (kept_.empty()) {
         const bool more = i + 1 < steps;
@@ -388,7 +408,6 @@ std::optional<Gradients<T>> loss_and_gradients(Network<T>& network, const Data& 
                                                const Interrupted& interrupted) {
   threads = useful_threads(network, rows.count, threads);
   Workspace<T> work(network, rows.count, threads, &techniques);
-  work.follow_statistics = false;
   for (std::size_t l = 0; l < work.norms.size(); ++l) {
     std::copy(gammas[l].begin(), gammas[l].end(), work.norms[l].gamma.data());
   }

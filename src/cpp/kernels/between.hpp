@@ -18,7 +18,6 @@ namespace {
 using twolayer::Between;
 
 using twolayer::batch_norm_epsilon;
-using twolayer::batch_norm_momentum;
 
 inline constexpr std::int64_t all_kept = 65536;
 
@@ -75,15 +74,8 @@ void normalize(const Between<T>& b, std::int64_t panel) {
     for (std::int64_t n = 0; n < b.samples; ++n) {
       ((S::load(z + n * panel_width + i) - mean) * inverse).store(normalized + n * panel_width + i);
     }
-    if (b.running_mean == nullptr) continue;
-    const S momentum = S::broadcast(static_cast<T>(batch_norm_momentum));
-    const S unbiased = squares / S::broadcast(b.samples > 1 ? count - 1 : T(1));
-    const auto follow = [&](T* running, S value) {
-      const S old = S::load(running + column);
-      fma(momentum, value - old, old).store(running + column);
-    };
-    follow(b.running_mean, mean);
-    follow(b.running_variance, unbiased);
+    mean.store(b.mean + column);
+    (squares / S::broadcast(b.samples > 1 ? count - 1 : T(1))).store(b.variance + column);
   }
 }
 

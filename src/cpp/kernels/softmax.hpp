@@ -61,7 +61,7 @@ void softmax_of_group(const Softmax<T>& s, SampleGroup group) {
   alignas(64) T lane[S::width];
   std::int64_t labels[S::width];
   T label_logits[S::width];
-  T weights[S::width];
+  T shares[S::width];  // of the samples' weights in their sum
   const bool labelled = s.labels != nullptr;
 
   S largest = S::zero();
@@ -78,7 +78,8 @@ void softmax_of_group(const Softmax<T>& s, SampleGroup group) {
       const std::int64_t n = group.first + i;
       const std::int64_t row = s.rows != nullptr ? s.rows[n] : s.first_row + n;
       labels[i] = s.labels[row];
-      weights[i] = s.weights != nullptr ? static_cast<T>(s.weights[row]) : T(1);
+      const double weight = s.weights != nullptr ? s.weights[row] : 1;
+      shares[i] = static_cast<T>(s.sum_of_weights > 0 ? weight / s.sum_of_weights : 0);
       label_logits[i] = *logit(s, n, labels[i]);
       s.correct[n] = static_cast<std::int64_t>(lane[i]) == labels[i] ? 1 : 0;
     }
@@ -104,7 +105,7 @@ void softmax_of_group(const Softmax<T>& s, SampleGroup group) {
     for (std::int64_t i = 0; i < group.count; ++i) {
       T target = label_logits[i];
       if (smoothed) target = (1 - s.smoothing) * target + spread * lane[i];
-      s.losses[group.first + i] = weights[i] * (logs[i] - target);
+      s.losses[group.first + i] = logs[i] - target;
     }
   }
 
@@ -126,7 +127,7 @@ void softmax_of_group(const Softmax<T>& s, SampleGroup group) {
     if (smoothed) {  // not of the padding
       for (std::int64_t c = 0; c < s.classes; ++c) *logit(s, n, c) -= spread;
     }
-    const S scale = S::broadcast(weights[i] * s.gradient_scale);
+    const S scale = S::broadcast(shares[i]);
     for (std::int64_t c = 0; c < s.classes; c += S::width) {
       (S::load(logit(s, n, c)) * scale).store(logit(s, n, c));
     }

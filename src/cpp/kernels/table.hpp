@@ -71,16 +71,14 @@ struct Softmax {
   const double* weights;  // of all of x, or null: every sample weighs 1
   T smoothing;            // share of the label that is spread evenly over the classes
   bool leave_gradient;    // instead of a
-  T gradient_scale;       // 1 / sum of the samples' weights
+  double sum_of_weights;  // of the samples'
   T* probabilities;       // (N, C) row-major, a copy of a, or null
-  T* losses;              // N, with labels; weighted
+  T* losses;              // N, with labels; not weighted
   std::uint8_t* correct;  // N, with labels: 1 where the largest logit is the label's
 };
 
-// Added to the variance before the root, and the running statistics' share of a new batch: as
-// PyTorch's BatchNorm1d has them by default.
+// Added to the variance before the root: as PyTorch's BatchNorm1d has it by default.
 inline constexpr double batch_norm_epsilon = 1e-5;
-inline constexpr double batch_norm_momentum = 0.1;
 
 // Between a hidden layer's product and the next layer: batch normalisation, activation, dropout;
 // see between.hpp.
@@ -97,8 +95,8 @@ struct Between {
   const T* beta;
   T* normalized;  // (N, H)
   T* inverse_deviation;
-  T* running_mean;  // null: leave the running statistics alone
-  T* running_variance;
+  T* mean;      // of the batch
+  T* variance;  // of the batch, unbiased
   T* dgamma;
   T* dbeta;
 };
