@@ -227,6 +227,6 @@ def _asleep(study: Study) -> Iterator[Block]:
         "throw the weights to the other side of zero, larger than before, and the signal may get "
         f"through. When it does is a matter of chance: our seeds first pass {100 * _AWAKE:.0f}% "
         f"on the validation images in epoch {', '.join(awake)}. PyTorch's run in the table was "
-        "still at 10% after 10 epochs. Of four more with other seeds one was, too; the others came to "
-        "39.8%, 40.9% and 42.1% on the test images. The study's had begun by then."
+        "still at 10% after 10 epochs. Of four more with other seeds one was, too; the others came "
+        "to 39.8%, 40.9% and 42.1% on the test images. The study's had begun by then."
     )
