@@ -20,6 +20,8 @@ from twolayer_ext.cli import train as train_command
 from twolayer_ext.cli.sources import load_split
 from twolayer_ext.training import fit
 
+FOR_ANY_DATA = sorted(name for name in train_command.RECIPES if name.startswith("study"))
+
 
 def test_train_on_the_digits_saves_all_and_reaches_96_percent(tmp_path, capsys):
     assert main(["train"]) == 0
@@ -171,7 +173,7 @@ def test_going_on_from_a_network(model, blobs, capsys):
     assert not np.array_equal(after, before)
 
 
-@pytest.mark.parametrize("recipe", sorted(train_command.RECIPES))
+@pytest.mark.parametrize("recipe", FOR_ANY_DATA)
 def test_going_on_with_a_recipe_keeps_the_network(recipe, model, blobs):
     line = f"--network {model} --recipe {recipe} --max-steps 2 --out more"
     assert main(["train", "--data", str(blobs), *line.split()]) == 0
@@ -191,10 +193,20 @@ def test_going_on_with_another_network_than_it_is(line, model, blobs, capsys):
     assert not Path("more").exists()
 
 
-@pytest.mark.parametrize("recipe", sorted(train_command.RECIPES))
+@pytest.mark.parametrize("recipe", FOR_ANY_DATA)
 def test_recipes(recipe, blobs, capsys):
     line = f"--recipe {recipe} --max-steps 3 --normalize standard --no-save"
     assert main(["train", "--data", str(blobs), *line.split()]) == 0
+
+
+@pytest.mark.parametrize("seconds", [10, 60, 300])
+def test_the_best_recipes_are_for_images_of_cifar10s_shape(seconds, blobs, tmp_path, capsys):
+    line = f"--recipe best-{seconds} --max-steps 2 --no-save --validation-fraction 0.2"
+    status = main(["train", "--data", str(blobs), *line.split()])
+    assert_one_line_error(capsys, status, "augment: image_shape")
+    x = np.random.default_rng(0).integers(0, 256, (40, 3072), dtype=np.uint8)
+    np.savez(tmp_path / "images.npz", x=x, y=np.arange(40) % 10)
+    assert main(["train", "--data", str(tmp_path / "images.npz"), *line.split()]) == 0
 
 
 def test_a_recipe_with_epochs_given_counts_epochs(blobs):

@@ -27,6 +27,9 @@ RECIPES: dict[str, Callable[[], TrainOptions]] = {
     "study-sgd-tuned": lambda: recipes.study_sgd("tuned"),
     "study-sgd-baseline": lambda: recipes.study_sgd("baseline"),
     "study-adam": recipes.study_adam,
+    "best-10": lambda: recipes.best(10),
+    "best-60": lambda: recipes.best(60),
+    "best-300": lambda: recipes.best(300),
 }
 COMMAND_DEFAULTS: TrainOptions = {"optimizer": "adam", "learning_rate": 1e-3, "epochs": 20}
 # Weights that start small and are held back show the strokes of the pen in the picture.
