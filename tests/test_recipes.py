@@ -131,7 +131,6 @@ def test_best_computes_in_what_the_cpu_has(monkeypatch):
     reason="set TWOLAYER_CIFAR10 to a folder that holds cifar-10-batches-py and -bin",
 )
 def test_best_of_ten_seconds_on_cifar10():
-    """Five seeds have a mean of 59.3% on the test images."""
     train, test = tl.datasets.load_cifar10(os.environ["TWOLAYER_CIFAR10"])
     result = tl.train(train.x, train.y, **tl.recipes.best(10), progress=False)
     assert result.network.evaluate(test.x, test.y)[1] >= 0.58
