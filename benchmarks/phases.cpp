@@ -116,7 +116,7 @@ void measure(const char* type, const std::vector<std::int64_t>& sizes, std::int6
   softmax.samples = samples;
   softmax.classes = sizes.back();
   softmax.leave_gradient = true;
-  softmax.gradient_scale = T(1) / static_cast<T>(samples);
+  softmax.sum_of_weights = static_cast<double>(samples);
   softmax.losses = work.losses.data();
   softmax.correct = work.correct.data();
   phases.add("softmax", sizes.size() - 2,

@@ -25,7 +25,7 @@ class Ahead {
 
   // The next line of each.
   void fetch() {
-#pragma GCC unroll 4
+#pragma GCC unroll 5
     for (int i = 0; i < most; ++i) {
       if (next_[i] >= end_[i]) continue;
       __builtin_prefetch(next_[i]);
@@ -34,7 +34,7 @@ class Ahead {
   }
 
  private:
-  static constexpr int most = 4;
+  static constexpr int most = 5;
   static constexpr std::int64_t line = 64;
   int count_ = 0;
   const char* next_[most] = {};

@@ -66,12 +66,17 @@ __attribute__((noinline)) void tile(const Product<T>& p) {
       b += panel_width;
     }
   };
-  // Eight k at a time, and then a few lines of what comes next.
+  // Eight k at a time, and then a few lines of what comes next. Where k will cross into the next
+  // panel of A, its rows are fetched now: no hardware follows a jump of that size.
   constexpr std::int64_t step = 8;
   static_assert(panel_width % step == 0);
   std::int64_t depth = p.depth;
   std::int64_t left_in_panel = panel_width;
   for (; depth > step; depth -= step) {
+    if constexpr (left == Left::plain) {
+      TWOLAYER_UNROLL
+      for (int r = 0; r < R; ++r) __builtin_prefetch(a + p.a_panel + r * row_stride);
+    }
     multiply_add(step);
     p.ahead->fetch();
     a += step * k_stride;

@@ -47,13 +47,17 @@ __attribute__((noinline)) void pair_tile(const PairProduct& p) {
       b += panel_width;
     }
   };
-  // Plain, k crosses a panel's edge after plain_width pairs; both ways, some lines are fetched
-  // after every few pairs.
+  // Plain, k crosses a panel's edge after plain_width pairs, and the next panel's rows, a line
+  // each, are fetched before; both ways, some lines are fetched after every few pairs.
   constexpr bool plain = left == Left::plain;
   constexpr std::int64_t pairs = plain ? plain_width : 4;
   const std::int64_t next = plain ? p.a_panel : pairs * panel_width;
   std::int64_t depth = p.depth;
   for (; depth > pairs; depth -= pairs, a += next) {
+    if constexpr (plain) {
+      TWOLAYER_UNROLL
+      for (int r = 0; r < R; ++r) __builtin_prefetch(a + next + r * row_stride);
+    }
     multiply_add(pairs);
     p.ahead->fetch();
   }

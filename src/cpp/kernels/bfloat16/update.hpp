@@ -68,6 +68,11 @@ inline void update_weights(const Bfloat16Update& update, Range blocks, float* sc
         want(u.weights_state2);
         ahead.want(update.weights.rounded + p * rounded_panel + (first + row) / 2 * panel_width,
                    rows * row_bytes / 2);
+        if (block + 1 < blocks.end) {
+          ahead.want_part(update.input + (block + 1) * stride,
+                          stride * static_cast<std::int64_t>(sizeof(Pair)), p * tiles.count + i,
+                          panels * tiles.count);
+        }
         product<Left::transposed>(
             {update.input + block * stride + row, 0, update.doutput + p * stride, gradient,
              stride / panel_width, false, &ahead},
