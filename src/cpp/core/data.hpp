@@ -2,17 +2,19 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "../kernels/table.hpp"
 
 namespace twolayer {
 
 struct Data {
-  const void* x;  // rows of `type`, contiguous within a row
-  ElementType type;
-  std::int64_t row_stride;          // bytes
-  const std::int64_t* labels;       // one a row of x, in [0, classes); null where none are needed
-  const double* weights = nullptr;  // one a row of x, finite and not negative; null: 1 each
+  Source x;
+  const std::int64_t* labels = nullptr;  // one a row of x, in [0, K), for losses that take classes;
+  Source targets{};                      // for the others, (N, K / levels); neither where no loss is wanted
+  const double* weights = nullptr;       // one a row of x, finite and not negative; null: 1 each
+
+  bool sparse() const { return x.starts != nullptr; }
 };
 
 // Which rows of the data, in which order.
@@ -25,6 +27,15 @@ struct Rows {
   Rows slice(std::int64_t begin, std::int64_t length) const {
     return {numbers != nullptr ? numbers + begin : nullptr, first + begin, length, step};
   }
+};
+
+// What is to be computed of the outputs, as the kernels take it (losses/loss.hpp), but in double.
+struct LossOptions {
+  int kind;
+  std::int64_t levels = 1;
+  double smoothing = 0;
+  std::vector<double> parameters{};   // one an output, or none
+  std::vector<double> score_scale{};  // likewise
 };
 
 }  // namespace twolayer

@@ -7,14 +7,9 @@ namespace twolayer {
 
 const std::vector<const Target*>& built_targets() {
   static const std::vector<const Target*> targets = {
-#ifdef TWOLAYER_X86_64
-      &target_avx512,
-      &target_avx2,
-#endif
-#ifdef TWOLAYER_AARCH64
-      &target_neon,
-#endif
-      &target_portable,
+#define TWOLAYER_TARGET(name) &target_##name,
+      TWOLAYER_TARGETS
+#undef TWOLAYER_TARGET
   };
   return targets;
 }

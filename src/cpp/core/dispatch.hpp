@@ -35,4 +35,13 @@ const Kernels<T>& kernels() {
   }
 }
 
+template <class P>
+const Products<P>& products() {
+  if constexpr (std::is_same_v<P, Bfloat16>) {
+    return bfloat16_kernels().products;
+  } else {
+    return kernels<typename P::Scalar>().products;
+  }
+}
+
 }  // namespace twolayer

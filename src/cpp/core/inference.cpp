@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "dispatch.hpp"
-
 namespace twolayer {
 
 namespace {
@@ -13,11 +11,13 @@ constexpr std::int64_t rows_in_a_block = 504;  // whole tiles, and activations t
 // Calls visit(block's rows, its first row's position, workspace, member) for every block after its
 // forward pass; the members of the team call it together.
 template <class T, class Visit>
-void for_each_block(const Network<T>& network, const Data& data, const Rows& rows, int threads,
+void for_each_block(const Network<T>& network, const Data& data, const Rows& rows,
+                    const LossOptions& loss, int threads,
                     const std::optional<Augmentation>& change, const Visit& visit) {
   const std::int64_t capacity = std::min(rows.count, rows_in_a_block);
   threads = useful_threads(network, capacity, threads);
-  Workspace<T> work(network, capacity, threads, nullptr);
+  Workspace<Exact<T>> work(network, capacity, threads, loss, nullptr);
+  work.make_room_for(network, data);
   if (change) {
     work.techniques.augment = true;
     work.techniques.augmentation = *change;
@@ -34,41 +34,53 @@ void for_each_block(const Network<T>& network, const Data& data, const Rows& row
 }  // namespace
 
 template <class T>
-void predict_probabilities(const Network<T>& network, const Data& data, const Rows& rows,
-                           int threads, const std::optional<Augmentation>& change,
-                           T* probabilities) {
-  const std::int64_t classes = network.sizes.back();
-  for_each_block(
-      network, data, rows, threads, change,
-      [&](const Rows& block, std::int64_t begin, Workspace<T>& work, const Member& member) {
-        Softmax<T> args{};
-        args.logits = work.activations.back().data();
-        args.samples = block.count;
-        args.classes = classes;
-        args.probabilities = probabilities + begin * classes;
-        kernels<T>().softmax(args, member.share(block.count));
-      });
+void predict_outputs(const Network<T>& network, const Data& data, const Rows& rows, int threads,
+                     const std::optional<Augmentation>& change, T* outputs) {
+  for_each_block(network, data, rows, {0}, threads, change,
+                 [&](const Rows& block, std::int64_t begin, Workspace<Exact<T>>& work,
+                     const Member& member) {
+                   copy_outputs(network, block.count, outputs + begin * network.sizes.back(), work,
+                                member);
+                 });
 }
 
 template <class T>
-Score evaluate(const Network<T>& network, const Data& data, const Rows& rows, int threads) {
+void predict(const Network<T>& network, const Data& data, const Rows& rows,
+             const LossOptions& loss, int threads, const std::optional<Augmentation>& change,
+             T* predictions) {
+  for_each_block(network, data, rows, loss, threads, change,
+                 [&](const Rows& block, std::int64_t begin, Workspace<Exact<T>>& work,
+                     const Member& member) {
+                   loss_pass(network, data, block, Leave::outputs,
+                             predictions + begin * network.sizes.back(), work, member);
+                 });
+}
+
+template <class T>
+Score evaluate(const Network<T>& network, const Data& data, const Rows& rows,
+               const LossOptions& loss, int threads) {
   Score score{0, 0};
-  for_each_block(network, data, rows, threads, std::nullopt,
-                 [&](const Rows& block, std::int64_t, Workspace<T>& work, const Member& member) {
-                   loss_pass(network, data, block, Leave::probabilities, work, member);
+  for_each_block(network, data, rows, loss, threads, std::nullopt,
+                 [&](const Rows& block, std::int64_t, Workspace<Exact<T>>& work,
+                     const Member& member) {
+                   loss_pass(network, data, block, Leave::outputs, static_cast<T*>(nullptr), work,
+                             member);
                    if (member.rank() == 0) {
                      score.loss += sum_of_losses(work, data, block);
-                     score.correct += count_of_correct(work, block.count);
+                     score.score += sum_of_scores(work, block.count);
                    }
                  });
   score.loss /= static_cast<double>(rows.count);
+  score.score /= static_cast<double>(rows.count);
   return score;
 }
 
-#define TWOLAYER_INSTANTIATE(T)                                                         \
-  template void predict_probabilities(const Network<T>&, const Data&, const Rows&, int, \
-                                      const std::optional<Augmentation>&, T*);          \
-  template Score evaluate(const Network<T>&, const Data&, const Rows&, int);
+#define TWOLAYER_INSTANTIATE(T)                                                                  \
+  template void predict_outputs(const Network<T>&, const Data&, const Rows&, int,                \
+                                const std::optional<Augmentation>&, T*);                         \
+  template void predict(const Network<T>&, const Data&, const Rows&, const LossOptions&, int,    \
+                        const std::optional<Augmentation>&, T*);                                 \
+  template Score evaluate(const Network<T>&, const Data&, const Rows&, const LossOptions&, int);
 TWOLAYER_INSTANTIATE(float)
 TWOLAYER_INSTANTIATE(double)
 

@@ -6,13 +6,28 @@
 namespace twolayer {
 
 template <class T>
-Network<T>::Network(std::vector<std::int64_t> layer_sizes, Activation hidden_activation)
+Network<T>::Network(std::vector<std::int64_t> layer_sizes, int hidden_activation)
     : sizes(std::move(layer_sizes)),
       activation(hidden_activation),
       shift(padded(sizes.front())),
       inverse_scale(padded(sizes.front())) {
   for (std::size_t l = 0; l + 1 < sizes.size(); ++l) layers.emplace_back(sizes[l], sizes[l + 1]);
   std::fill_n(inverse_scale.data(), sizes.front(), T(1));
+}
+
+template <class T>
+Network<T>::Network(const Network& other)
+    : sizes(other.sizes),
+      activation(other.activation),
+      shift(other.shift.copy()),
+      inverse_scale(other.inverse_scale.copy()),
+      output_shift(other.output_shift.copy()),
+      output_scale(other.output_scale.copy()) {
+  for (const Layer<T>& from : other.layers) {
+    Layer<T>& to = layers.emplace_back(from.inputs, from.outputs);
+    to.weights = from.weights.copy();
+    to.bias = from.bias.copy();
+  }
 }
 
 namespace {

@@ -26,18 +26,20 @@ struct Layer {
 template <class T>
 struct Network {
   std::vector<std::int64_t> sizes;
-  Activation activation;  // of the hidden layers; the last layer gives logits
+  int activation;  // of the hidden layers; the last layer has none
   std::vector<Layer<T>> layers;
   Buffer<T> shift;  // padded(sizes.front()): the input is (x - shift) * inverse_scale
   Buffer<T> inverse_scale;
+  // padded(sizes.back()), or both empty: the last layer's z in the user's units is
+  // output_scale * z + output_shift.
+  Buffer<T> output_shift;
+  Buffer<T> output_scale;
   std::int64_t version = 0;  // counted up whenever a number above may have changed
 
-  // sizes: inputs, hidden sizes, classes; at least two, all positive.
-  Network(std::vector<std::int64_t> sizes, Activation activation);
-
-  Activation activation_of(std::size_t layer) const {
-    return layer + 1 < layers.size() ? activation : Activation::identity;
-  }
+  // sizes: inputs, hidden sizes, outputs; at least two, all positive.
+  Network(std::vector<std::int64_t> sizes, int activation);
+  Network(const Network&);
+  Network(Network&&) = default;
 };
 
 // Between panels and row-major (rows, columns); padding is left alone.

@@ -57,10 +57,10 @@ double best_multiply_add_rate(double (*kernel)(std::int64_t, T*), int threads, d
   // A millisecond a run with vectors: long beside a barrier, short beside other programs' turns.
   constexpr std::int64_t iterations = 1 << 18;
   return best_rate(threads, seconds, [&](const Member&) {
-    T kept;
-    const double operations = kernel(iterations, &kept);
+    T result;
+    const double operations = kernel(iterations, &result);
     // Never true; a compiler that cannot know so has to compute.
-    return kept < T(0) ? 0.0 : operations;
+    return result < T(0) ? 0.0 : operations;
   });
 }
 
@@ -68,11 +68,11 @@ double best_multiply_add_rate(double (*kernel)(std::int64_t, T*), int threads, d
 
 template <class T>
 double multiply_add_peak(int threads, double seconds) {
-  return best_multiply_add_rate(kernels<T>().multiply_add_peak, threads, seconds);
+  return best_multiply_add_rate(kernels<T>().products.multiply_add_peak, threads, seconds);
 }
 
 double bfloat16_multiply_add_peak(int threads, double seconds) {
-  return best_multiply_add_rate(bfloat16_kernels().multiply_add_peak, threads, seconds);
+  return best_multiply_add_rate(bfloat16_kernels().products.multiply_add_peak, threads, seconds);
 }
 
 template double multiply_add_peak<float>(int, double);

@@ -11,7 +11,6 @@ namespace twolayer {
 struct Techniques {
   std::vector<double> dropout;  // of each hidden layer's outputs, a share in [0, 1); empty: none
   bool batch_norm = false;      // of each hidden layer's pre-activations
-  double label_smoothing = 0;   // in [0, 1)
   double clip_norm = 0;         // largest norm of all gradients together; 0: any
   bool augment = false;
   Augmentation augmentation{};

@@ -19,19 +19,19 @@ using twolayer::Between;
 
 using twolayer::batch_norm_epsilon;
 
-inline constexpr std::int64_t all_kept = 65536;
+inline constexpr std::int64_t all_remain = 65536;
 
 // For each column of sample n's part of a panel: the factor of what is kept, or 0.
 template <class T>
 void draw_mask(const Between<T>& b, std::int64_t n, std::int64_t panel, T* mask) {
   constexpr std::int64_t draws = panel_width / 4;  // four numbers of 16 bits each
-  const T factor = static_cast<T>(double{all_kept} / static_cast<double>(b.kept));
+  const T factor = static_cast<T>(double{all_remain} / static_cast<double>(b.remaining));
   const std::int64_t first = (n * twolayer::panel_count(b.outputs) + panel) * draws;
   for (std::int64_t i = 0; i < draws; ++i) {
     const std::uint64_t bits = twolayer::random_bits(b.key, static_cast<std::uint64_t>(first + i));
     for (std::int64_t j = 0; j < 4; ++j) {
       const auto number = static_cast<std::int64_t>(bits >> (16 * j) & 0xffff);
-      mask[4 * i + j] = number < b.kept ? factor : T(0);
+      mask[4 * i + j] = number < b.remaining ? factor : T(0);
     }
   }
 }
@@ -44,7 +44,7 @@ void for_each_vector(const Between<T>& b, std::int64_t panel, const Body& body) 
   alignas(64) T mask[panel_width];
   for (T& factor : mask) factor = 1;
   for (std::int64_t n = 0; n < b.samples; ++n) {
-    if (b.kept != all_kept) draw_mask(b, n, panel, mask);
+    if (b.remaining != all_remain) draw_mask(b, n, panel, mask);
     const std::int64_t at = (panel * b.samples + n) * panel_width;
     for (std::int64_t c = 0; c < columns; c += S::width) body(at + c, S::load(mask + c));
   }
@@ -84,14 +84,17 @@ void between_forward(const Between<T>& b, Range panels) {
   using S = Vec<T>;
   for (std::int64_t p = panels.begin; p < panels.end; ++p) {
     if (b.gamma != nullptr) normalize(b, p);
-    with_activation(b.activation, [&]<Activation kind>() {
+    with_activation(b.activation, [&]<class Kind>() {
       for_each_vector(b, p, [&](std::int64_t at, S mask) {
         S y = S::load(b.values + at);
         if (b.gamma != nullptr) {
           const std::int64_t column = p * panel_width + at % panel_width;
           y = fma(S::load(b.gamma + column), S::load(b.normalized + at), S::load(b.beta + column));
         }
-        (activate<kind>(y) * mask).store(b.values + at);
+        if constexpr (Kind::from_z) {
+          if (b.preactivation != nullptr) y.store(b.preactivation + at);
+        }
+        (Kind::value(y) * mask).store(b.values + at);
       });
     });
   }
@@ -129,12 +132,18 @@ template <class T>
 void between_backward(const Between<T>& b, Range panels) {
   using S = Vec<T>;
   // From what the next layer read back to the activation: where it was dropped, nothing comes back.
-  const S unscale = S::broadcast(static_cast<T>(static_cast<double>(b.kept) / double{all_kept}));
+  const S unscale = S::broadcast(static_cast<T>(static_cast<double>(b.remaining) / double{all_remain}));
   for (std::int64_t p = panels.begin; p < panels.end; ++p) {
-    with_activation(b.activation, [&]<Activation kind>() {
+    with_activation(b.activation, [&]<class Kind>() {
       for_each_vector(b, p, [&](std::int64_t at, S mask) {
         const S gradient = S::load(b.gradient + at) * mask;
-        through_activation<kind>(gradient, S::load(b.values + at) * unscale).store(b.gradient + at);
+        S slope_from;
+        if constexpr (Kind::from_z) {
+          slope_from = S::load(b.preactivation + at);
+        } else {
+          slope_from = S::load(b.values + at) * unscale;
+        }
+        Kind::through(gradient, slope_from).store(b.gradient + at);
       });
     });
     if (b.gamma != nullptr) through_normalization(b, p);

@@ -1,8 +1,7 @@
 // Parameters whose gradient exists in memory, as flat arrays: those of batch normalisation, and all
-// of them where gradients are clipped by their norm.
+// of them where gradients are stored.
 #pragma once
 
-#include "optimizer.hpp"
 #include "update.hpp"
 
 namespace {
@@ -13,15 +12,10 @@ template <class T>
 void update_flat(const FlatUpdate<T>& u, Range elements) {
   using S = Vec<T>;
   const S scale = S::broadcast(u.scale);
-  with_optimizer(u.step.kind, [&]<OptimizerKind kind>() {
+  with_optimizer(u.to, u.step, [&]<class Kind>() {
     for (std::int64_t i = elements.begin; i < elements.end; i += S::width) {
-      const S g = S::load(u.gradient + i) * scale;
-      if constexpr (kind == OptimizerKind::store) {
-        g.store(u.state1 + i);
-      } else {
-        stepped<kind>(u.step, g, S::load(u.parameters + i), u.state1 + i, u.state2 + i)
-            .store(u.parameters + i);
-      }
+      send_off<Kind>(u.to, u.step, S::load(u.gradient + i) * scale, S::load(u.to.parameters + i),
+                     i);
     }
   });
 }

@@ -1,7 +1,7 @@
-// The targets that may be built in, best first, each defined in targets/<name>.cpp.
+// The targets that are built in, each defined in targets/<name>.cpp: CMakeLists.txt lists them, best
+// first, in TWOLAYER_TARGETS.
 #pragma once
 
-#include "bfloat16/table.hpp"
 #include "table.hpp"
 
 namespace twolayer {
@@ -21,11 +21,8 @@ struct Target {
   const NativeBfloat16* native_bfloat16;  // or null
 };
 
-extern const Target target_avx512;
-extern const Target target_avx2;
-extern const Target target_neon;
-extern const Target target_portable;
-
-extern const NativeBfloat16 native_bfloat16_avx512;
+#define TWOLAYER_TARGET(name) extern const Target target_##name;
+TWOLAYER_TARGETS
+#undef TWOLAYER_TARGET
 
 }  // namespace twolayer

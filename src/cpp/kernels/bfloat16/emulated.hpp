@@ -2,7 +2,7 @@
 // a target header; native.hpp defines the same names.
 #pragma once
 
-#include "table.hpp"
+#include "../operands.hpp"
 
 namespace {
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../targets/avx512.hpp"
-#include "table.hpp"
+#include "../operands.hpp"
 
 namespace {
 

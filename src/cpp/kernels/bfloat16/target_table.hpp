@@ -2,17 +2,15 @@
 #pragma once
 
 #include "../math.hpp"
-#include "backward.hpp"
-#include "forward.hpp"
 #include "gather.hpp"
-#include "probe.hpp"
-#include "update.hpp"
+#include "operands.hpp"
+
+#include "../target_table.hpp"
 
 namespace {
 
 constexpr twolayer::Bfloat16Kernels bfloat16_kernels_of_this_target() {
-  return {gather,         round_weights,         forward, round_rows, backward,
-          update_weights, pair_multiply_add_peak};
+  return {products_of_this_target<Bfloat16>(), gather, round_weights, round_rows};
 }
 
 }  // namespace

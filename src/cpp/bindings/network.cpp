@@ -1,0 +1,263 @@
+#include "network.hpp"
+
+#include <functional>
+#include <stdexcept>
+#include <type_traits>
+
+#include "../core/inference.hpp"
+#include "../kernels/activations/all.hpp"
+#include "register.hpp"
+
+namespace twolayer {
+
+namespace {
+
+template <class Net>
+using ScalarOf = std::remove_const_t<
+    std::remove_reference_t<decltype(std::declval<Net&>().shift.data()[0])>>;
+
+template <class T>
+py::list gradient_arrays(const Network<T>& network, const Gradients<T>& gradients) {
+  py::list layers;
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    const auto& of_layer = gradients.layers[l];
+    const std::int64_t outputs = network.layers[l].outputs;
+    py::tuple arrays = layer_arrays(network.layers[l].inputs, outputs, of_layer.weights.data(),
+                                    of_layer.bias.data());
+    if (of_layer.gamma.size() > 0) {
+      arrays = py::make_tuple(arrays[0], arrays[1], Array<T>(outputs, of_layer.gamma.data()));
+    }
+    layers.append(std::move(arrays));
+  }
+  return layers;
+}
+
+}  // namespace
+
+BoundNetwork::BoundNetwork(std::vector<std::int64_t> sizes, const std::string& activation,
+                           const std::string& dtype) {
+  require(sizes.size() >= 2, "layer_sizes: at least inputs and outputs");
+  for (const std::int64_t size : sizes) require(size >= 1, "layer_sizes: must be positive");
+  int kind = 0;
+  while (kind < Activations::size && activation != Activations::names[kind]) ++kind;
+  if (kind == Activations::size) {
+    throw py::value_error("activation: unknown name '" + activation + "'");
+  }
+  if (dtype == "float32") {
+    network_ = std::make_shared<Network<float>>(std::move(sizes), kind);
+  } else if (dtype == "float64") {
+    network_ = std::make_shared<Network<double>>(std::move(sizes), kind);
+  } else {
+    throw py::value_error("dtype: must be 'float32' or 'float64'");
+  }
+}
+
+const std::vector<std::int64_t>& BoundNetwork::sizes() const {
+  return std::visit(
+      [](const auto& network) -> const std::vector<std::int64_t>& { return network->sizes; },
+      network_);
+}
+
+std::string BoundNetwork::activation() const {
+  return Activations::names[visit([](const auto& network) { return network.activation; })];
+}
+
+void BoundNetwork::set_normalization(const Array<double>& shift, const Array<double>& scale) {
+  require(shift.ndim() == 1 && shift.shape(0) == inputs(), "shift: shape must be (inputs,)");
+  require(scale.ndim() == 1 && scale.shape(0) == inputs(), "scale: shape must be (inputs,)");
+  visit([&](auto& network) {
+    using T = ScalarOf<decltype(network)>;
+    for (std::int64_t i = 0; i < inputs(); ++i) {
+      network.shift.data()[i] = static_cast<T>(shift.at(i));
+      network.inverse_scale.data()[i] = static_cast<T>(1 / scale.at(i));
+    }
+    ++network.version;
+  });
+}
+
+void BoundNetwork::set_output_scaling(const Array<double>& shift, const Array<double>& scale) {
+  require(shift.ndim() == 1 && shift.shape(0) == outputs(), "shift: shape must be (outputs,)");
+  require(scale.ndim() == 1 && scale.shape(0) == outputs(), "scale: shape must be (outputs,)");
+  visit([&](auto& network) {
+    using T = ScalarOf<decltype(network)>;
+    network.output_shift = Buffer<T>(padded(outputs()));
+    network.output_scale = Buffer<T>(padded(outputs()));
+    for (std::int64_t k = 0; k < outputs(); ++k) {
+      network.output_shift.data()[k] = static_cast<T>(shift.at(k));
+      network.output_scale.data()[k] = static_cast<T>(scale.at(k));
+    }
+    ++network.version;
+  });
+}
+
+py::tuple BoundNetwork::layer(std::size_t index) const {
+  return visit([&](const auto& network) {
+    const auto& layer = network.layers.at(index);
+    return layer_arrays(layer.inputs, layer.outputs, layer.weights.data(), layer.bias.data());
+  });
+}
+
+void BoundNetwork::set_layer(std::size_t index, const py::array& weights, const py::array& bias) {
+  visit([&](auto& network) {
+    auto& layer = network.layers.at(index);
+    using T = ScalarOf<decltype(network)>;
+    require(py::isinstance<Array<T>>(bias) && bias.ndim() == 1 && bias.shape(0) == layer.outputs,
+            "bias: must be C-contiguous, of the layer's shape and the network's dtype");
+    array_to_panels(weights, layer.inputs, layer.outputs, layer.weights,
+                    "weights: must be C-contiguous, of the layer's shape and the network's dtype");
+    array_to_panels(bias, 1, layer.outputs, layer.bias,
+                    "bias: must be C-contiguous, of the layer's shape and the network's dtype");
+    ++network.version;
+  });
+}
+
+std::optional<Augmentation> BoundNetwork::mirroring(
+    const std::optional<ImageShape>& mirrored_as) const {
+  if (!mirrored_as) return std::nullopt;
+  return augmentation(*mirrored_as, Augmentation::Flip::always, 0, 0, inputs());
+}
+
+py::array BoundNetwork::forward(const py::object& x, const std::optional<Indices>& rows,
+                                int threads,
+                                const std::optional<ImageShape>& mirrored_as) const {
+  const View view = rows_view(x, inputs(), "x");
+  const Rows chosen = select(view.count, rows);
+  const std::optional<Augmentation> change = mirroring(mirrored_as);
+  return visit([&](const auto& network) -> py::array {
+    Array<ScalarOf<decltype(network)>> result({chosen.count, outputs()});
+    auto* to = result.mutable_data();
+    {
+      const py::gil_scoped_release release;
+      predict_outputs(network, Data{view.source}, chosen, threads, change, to);
+    }
+    return result;
+  });
+}
+
+py::array BoundNetwork::predictions(const py::object& x, const std::optional<Indices>& rows,
+                                    const LossOptions& loss, int threads,
+                                    const std::optional<ImageShape>& mirrored_as) const {
+  const View view = rows_view(x, inputs(), "x");
+  const Rows chosen = select(view.count, rows);
+  const std::optional<Augmentation> change = mirroring(mirrored_as);
+  require_fits(loss, outputs());
+  return visit([&](const auto& network) -> py::array {
+    Array<ScalarOf<decltype(network)>> result({chosen.count, outputs()});
+    auto* to = result.mutable_data();
+    {
+      const py::gil_scoped_release release;
+      predict(network, Data{view.source}, chosen, loss, threads, change, to);
+    }
+    return result;
+  });
+}
+
+py::tuple BoundNetwork::evaluate(const py::object& x, const py::object& targets,
+                                 const std::optional<Indices>& rows, const LossOptions& loss,
+                                 int threads) const {
+  const View view = rows_view(x, inputs(), "x");
+  const Rows chosen = select(view.count, rows);
+  Data data{view.source};
+  put_targets(data, targets, view.count, loss, outputs());
+  require(chosen.count > 0, "rows: at least one is needed");
+  require(!targets.is_none(), "targets: needed");
+  return visit([&](const auto& network) {
+    Score score;
+    {
+      const py::gil_scoped_release release;
+      score = twolayer::evaluate(network, data, chosen, loss, threads);
+    }
+    return py::make_tuple(score.loss, score.score);
+  });
+}
+
+py::tuple BoundNetwork::loss_and_gradients(const py::object& x, const py::object& targets,
+                                           const LossOptions& loss, double reg, int threads,
+                                           const std::vector<double>& dropout,
+                                           const std::optional<std::vector<py::array>>& gammas,
+                                           const std::optional<Array<double>>& weights,
+                                           std::uint64_t seed) const {
+  const View view = rows_view(x, inputs(), "x");
+  Data data{view.source};
+  put_targets(data, targets, view.count, loss, outputs());
+  data.weights = weights_view(weights, view.count);
+  require(view.count > 0, "x: at least one row is needed");
+  require(!targets.is_none(), "targets: needed");
+  const Techniques chosen =
+      techniques(dropout, gammas.has_value(), 0, std::nullopt, seed, sizes());
+  return visit([&](const auto& network) {
+    using T = ScalarOf<decltype(network)>;
+    std::vector<std::vector<T>> factors;
+    if (gammas) {
+      require(gammas->size() + 1 == network.layers.size(), "gammas: one a hidden layer");
+      for (std::size_t l = 0; l < gammas->size(); ++l) {
+        const py::array& gamma = (*gammas)[l];
+        require(py::isinstance<Array<T>>(gamma) && gamma.ndim() == 1 &&
+                    gamma.shape(0) == network.layers[l].outputs,
+                "gammas: must be of the hidden layers' sizes and the network's dtype");
+        const T* from = static_cast<const T*>(gamma.data());
+        factors.emplace_back(from, from + gamma.shape(0));
+      }
+    }
+    SignalCheck check;
+    auto result = [&] {
+      const py::gil_scoped_release release;
+      return twolayer::loss_and_gradients<T>(network, data, select(view.count, std::nullopt), loss,
+                                             reg, threads, chosen, factors, std::ref(check));
+    }();
+    check.raise();
+    return py::make_tuple(result->loss, gradient_arrays(network, result->gradients));
+  });
+}
+
+py::list BoundNetwork::gradients(const py::object& x, const py::array& doutputs,
+                                 int threads) const {
+  const View view = rows_view(x, inputs(), "x");
+  require(view.count > 0, "x: at least one row is needed");
+  return visit([&](const auto& network) {
+    using T = ScalarOf<decltype(network)>;
+    require(py::isinstance<Array<T>>(doutputs) && doutputs.ndim() == 2 &&
+                doutputs.shape(0) == view.count && doutputs.shape(1) == outputs(),
+            "doutputs: must be (N, outputs), C-contiguous and of the network's dtype");
+    SignalCheck check;
+    auto result = [&] {
+      const auto* from = static_cast<const T*>(doutputs.data());
+      const py::gil_scoped_release release;
+      return gradients_of_outputs<T>(network, Data{view.source}, select(view.count, std::nullopt),
+                                     from, threads, std::ref(check));
+    }();
+    check.raise();
+    return gradient_arrays(network, *result);
+  });
+}
+
+void register_network(py::module_& m) {
+  using py::arg;
+  py::class_<BoundNetwork>(m, "Network")
+      .def(py::init<std::vector<std::int64_t>, const std::string&, const std::string&>(),
+           arg("layer_sizes"), arg("activation"), arg("dtype"))
+      .def_property_readonly(
+          "layer_sizes",
+          [](const BoundNetwork& network) { return py::tuple(py::cast(network.sizes())); })
+      .def_property_readonly("activation", &BoundNetwork::activation)
+      .def_property_readonly("dtype", &BoundNetwork::dtype)
+      .def("set_normalization", &BoundNetwork::set_normalization, arg("shift").noconvert(),
+           arg("scale").noconvert())
+      .def("set_output_scaling", &BoundNetwork::set_output_scaling, arg("shift").noconvert(),
+           arg("scale").noconvert())
+      .def("layer", &BoundNetwork::layer, arg("index"))
+      .def("set_layer", &BoundNetwork::set_layer, arg("index"), arg("weights"), arg("bias"))
+      .def("forward", &BoundNetwork::forward, arg("x"), arg("rows").noconvert(), arg("threads"),
+           arg("mirrored_as") = py::none())
+      .def("predictions", &BoundNetwork::predictions, arg("x"), arg("rows").noconvert(),
+           arg("loss"), arg("threads"), arg("mirrored_as") = py::none())
+      .def("evaluate", &BoundNetwork::evaluate, arg("x"), arg("targets"), arg("rows").noconvert(),
+           arg("loss"), arg("threads"))
+      .def("loss_and_gradients", &BoundNetwork::loss_and_gradients, arg("x"), arg("targets"),
+           arg("loss"), arg("reg"), arg("threads"), py::kw_only(),
+           arg("dropout") = std::vector<double>{}, arg("gammas") = py::none(),
+           arg("weights").noconvert() = py::none(), arg("seed") = 0)
+      .def("gradients", &BoundNetwork::gradients, arg("x"), arg("doutputs"), arg("threads"));
+}
+
+}  // namespace twolayer
