@@ -1,9 +1,10 @@
-// z tanh(log(1 + exp(z))) (Misra 2019). Exact for every z: PyTorch's softplus inside is z itself
-// from 20 on.
-// The tanh is n / d in terms of e = exp(-|z|), without a logarithm:
+// z tanh(log(1 + exp(z))) (Misra 2019). The tanh is n / d in terms of e = exp(-|z|), without a
+// logarithm:
+//
 //   z <= 0    n = e^2 + 2 e    d = n + 2
 //   z > 0     n = 1 + 2 e      d = n + 2 e^2
-// and the derivative is n / d + 4 z k (1 + e) / d^2 with k = e, or e^2 above zero.
+//
+// and the derivative n / d + 4 z k (1 + e) / d^2 with k = e, or e^2 above zero.
 #pragma once
 
 namespace {

@@ -1,5 +1,5 @@
-// log(1 + exp(z)); its derivative is the logistic function, 1 - exp(-a). Exact for every z: PyTorch
-// returns z itself from 20 on.
+// log(1 + exp(z)); its derivative is the logistic function, 1 - exp(-a). So for every z, where
+// PyTorch returns z itself beyond a threshold, 20 by default.
 #pragma once
 
 namespace {
