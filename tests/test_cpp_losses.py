@@ -392,6 +392,18 @@ def test_numpy_gives_the_same_bits(ran: list[Case]) -> None:
     assert compared > 300
 
 
+def test_outputs_are_scaled_by_one_fma(ran: list[Case]) -> None:
+    compared = 0
+    for case in ran:
+        if case.powers_of_two or case.outputs.dtype != np.float32 or not case.predictions:
+            continue
+        # The product is exact in float64; that the sum is rounded twice shows once in 2^29 times.
+        expected = of_elementwise(case, np.float64).predictions.astype(np.float32)
+        np.testing.assert_array_equal(case.predicted, expected)
+        compared += 1
+    assert compared > 50
+
+
 def test_same_bits_whatever_is_left(programs: dict[str, Path], tmp_path: Path) -> None:
     some = []
     for case in cases():
