@@ -1,5 +1,5 @@
-// Asks one target's Vec<T> and kernels/math.hpp. Built once per target with -DTARGET_HEADER=...;
-// tests/test_cpp_math.py builds and runs it.
+// Asks one target's Vec<T>, kernels/math.hpp and kernels/activations. Built once per target with
+// -DTARGET_HEADER=...; tests/test_cpp_math.py builds and runs it.
 //
 //     test_math operations   transposes, loads and stores of the first lanes, conversions, rounding
 //     test_math accuracy     errors against long double, special values
@@ -17,6 +17,7 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/activations/all.hpp"
 #include "kernels/math.hpp"
 
 namespace {
@@ -254,20 +255,31 @@ void check_operations() {
 
 // ---- accuracy -------------------------------------------------------------------------------
 
-// Units in the last place between `got` and the exact value; half of the smallest number's unit
-// where that is subnormal. Enormous where one is NaN or infinite and should not be.
+// The unit in the last place of numbers of this size; the smallest number's where that is
+// subnormal.
 template <class T>
-double error_in_ulp(T got, long double exact) {
+long double unit_of(long double size) {
   using Limits = std::numeric_limits<T>;
+  int exponent;
+  std::frexp(size, &exponent);
+  if (exponent < Limits::min_exponent) exponent = Limits::min_exponent;
+  return std::ldexp(1.0L, exponent - Limits::digits);
+}
+
+// Units in the last place, of numbers of this size, between `got` and the exact value. Enormous
+// where one is NaN or infinite and should not be.
+template <class T>
+double error_in_ulp(T got, long double exact, long double size) {
   const T rounded = static_cast<T>(exact);
   if (std::isnan(exact) || std::isnan(got)) return std::isnan(exact) == std::isnan(got) ? 0 : 1e9;
   if (std::isinf(rounded) || std::isinf(got)) return got == rounded ? 0 : 1e9;
+  return static_cast<double>(std::fabs(static_cast<long double>(got) - exact) / unit_of<T>(size));
+}
+
+template <class T>
+double error_in_ulp(T got, long double exact) {
   if (exact == 0) return got == 0 && std::signbit(got) == std::signbit(exact) ? 0 : 1e9;
-  int exponent;
-  std::frexp(exact, &exponent);
-  if (exponent < Limits::min_exponent) exponent = Limits::min_exponent;
-  const long double unit = std::ldexp(1.0L, exponent - Limits::digits);
-  return static_cast<double>(std::fabs(static_cast<long double>(got) - exact) / unit);
+  return error_in_ulp(got, exact, exact);
 }
 
 template <class T, class F, class Exact>
@@ -295,6 +307,34 @@ long double exact_logistic(long double x) {
   return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x));
 }
 
+// What log1p takes: [0, 1], in every magnitude.
+template <class T>
+std::vector<T> unit_interval(const std::vector<T>& x) {
+  std::vector<T> y = x;
+  for (T& value : y) {
+    value = std::fabs(value);
+    if (value > T(1)) value = std::isinf(value) ? T(1) : 1 / value;
+  }
+  return y;
+}
+
+// What normal_tail takes: from 0 to where it is 0.
+template <class T>
+std::vector<T> non_negative(const std::vector<T>& x) {
+  std::vector<T> y = x;
+  for (T& value : y) {
+    value = std::fabs(value);
+    while (value > T(40)) value = value > T(1000) ? T(40) : value / 20;
+  }
+  return y;
+}
+
+template <class T>
+Vec<T> normal_tail_whole(Vec<T> y) {
+  const auto tail = normal_tail(y);
+  return tail.exponential * tail.ratio;
+}
+
 template <class T>
 void check_functions() {
   const auto vectors = [](auto f) {
@@ -312,6 +352,12 @@ void check_functions() {
   check_accuracy<T>("logistic", x, vectors([](Vec<T> v) { return logistic(v); }), exact_logistic,
                     2.0);
   check_accuracy<T>("log", x, logarithms<T>, [](L v) { return std::log(v); }, 1.0);
+  check_accuracy<T>(
+      "log1p", unit_interval(x), vectors([](Vec<T> v) { return log1p(v); }),
+      [](L v) { return std::log1p(v); }, 1.5);
+  check_accuracy<T>(
+      "normal_tail", non_negative(x), vectors(normal_tail_whole<T>),
+      [](L v) { return std::erfc(v / std::sqrt(2.0L)) / 2; }, 5.0);
 
   T one[Vec<T>::width], half[Vec<T>::width];
   exp(Vec<T>::zero()).store(one);
@@ -325,6 +371,126 @@ void check_functions() {
   for (std::size_t i = 0; i < x.size(); ++i) {
     check(same(right[i], -left[i]), "odd tanh", name_of<T>, static_cast<double>(x[i]));
   }
+}
+
+// ---- activations ----------------------------------------------------------------------------
+
+template <class T>
+struct Activated {
+  std::vector<T> values, slopes;
+};
+
+// An activation at every z, and its derivative as backpropagation gets it: from the value, or z.
+template <class Kind, class T>
+__attribute__((noinline)) Activated<T> activated(const std::vector<T>& z) {
+  Activated<T> result{std::vector<T>(z.size()), std::vector<T>(z.size())};
+  for (std::size_t i = 0; i < z.size(); i += Vec<T>::width) {
+    const Vec<T> at = Vec<T>::load(&z[i]);
+    const Vec<T> a = Kind::value(at);
+    a.store(&result.values[i]);
+    Kind::through(Vec<T>::broadcast(T(1)), Kind::from_z ? at : a).store(&result.slopes[i]);
+  }
+  return result;
+}
+
+using L = long double;
+
+// What an activation should be, and how large the numbers are of which it and its derivative are
+// made: where those cancel, or a rounded number becomes an exponent, only that much can be asked.
+struct Truth {
+  L value, value_size, slope, slope_size;
+};
+
+L positive(L z) { return z < 0 ? 0 : z; }                        // NaN stays NaN
+L times(L z, L factor) { return factor == 0 ? 0 : z * factor; }  // the limit for an infinite z
+
+// z s(z), given s(z), z s'(z) and how much larger than a number's own their errors are.
+Truth gated(L z, L s, L rise, L growth = 1) {
+  const L value = times(z, s);
+  return {value, std::fabs(value) * growth, s + rise, (s + std::fabs(rise)) * growth};
+}
+
+Truth truth(Identity, L z) { return {z, z, 1, 1}; }
+Truth truth(Relu, L z) { return {positive(z), z, z > 0 ? 1.0L : 0.0L, 1}; }
+Truth truth(Tanh, L z) {
+  const L a = std::tanh(z), cosh = std::cosh(z);
+  return {a, a, 1 / (cosh * cosh), 1};
+}
+Truth truth(Logistic, L z) {
+  const L a = exact_logistic(z);
+  return {a, a, a * exact_logistic(-z), a};
+}
+Truth truth(LeakyRelu, L z) {
+  const L a = z < 0 ? z * 0.01L : z;
+  return {a, a, z > 0 ? 1 : 0.01L, 1};
+}
+Truth truth(Elu, L z) {
+  const L a = z > 0 ? z : std::expm1(z);
+  return {a, a, z > 0 ? 1 : std::exp(z), 1};
+}
+Truth truth(Selu, L z) {
+  constexpr L scale = 1.0507009873554804934193349852946L;
+  constexpr L alpha = 1.6732632423543772848170429916717L;
+  const L a = scale * (z > 0 ? z : alpha * std::expm1(z));
+  return {a, a, z > 0 ? scale : scale * alpha * std::exp(z), scale * alpha};
+}
+Truth truth(Softplus, L z) {
+  const L a = positive(z) + std::log1p(std::exp(-std::fabs(z)));
+  return {a, a, exact_logistic(z), exact_logistic(z)};
+}
+Truth truth(Gelu, L z) {
+  const L density = std::exp(-z * z / 2) / std::sqrt(8 * std::atan(1.0L));
+  return gated(z, std::erfc(-z / std::sqrt(2.0L)) / 2, times(z, density));
+}
+Truth truth(GeluTanh, L z) {
+  const L scale = std::sqrt(2 / std::atan(1.0L));
+  const L v = scale * (z + 0.044715L * z * z * z), dv = scale * (1 + 3 * 0.044715L * z * z);
+  const L s = exact_logistic(v), ds = s * exact_logistic(-v);
+  return gated(z, s, times(z * dv, ds), 1 + std::fmin(std::fabs(v), 800.0L));
+}
+Truth truth(Silu, L z) {
+  const L s = exact_logistic(z);
+  return gated(z, s, times(z, s * exact_logistic(-z)));
+}
+Truth truth(Mish, L z) {
+  const L t = std::tanh(truth(Softplus{}, z).value);
+  return gated(z, t, times(z, (1 - t) * (1 + t) * exact_logistic(z)));
+}
+
+template <class Kind, class T>
+void check_activation(const std::vector<T>& z) {
+  constexpr double bound = 5;
+  // Where one of two factors is subnormal the product has its few digits.
+  const L least = 1000 * static_cast<L>(std::numeric_limits<T>::min());
+  const Activated<T> got = activated<Kind>(z);
+  double worst[2] = {};
+  for (std::size_t i = 0; i < z.size(); ++i) {
+    const Truth exact = truth(Kind{}, static_cast<L>(z[i]));
+    const bool nan = std::isnan(z[i]);
+    check(std::isnan(got.values[i]) == nan, Kind::name, name_of<T>, static_cast<double>(z[i]));
+    if (nan) continue;
+    const double errors[2] = {
+        error_in_ulp(got.values[i], exact.value, std::fmax(std::fabs(exact.value_size), least)),
+        error_in_ulp(got.slopes[i], exact.slope, std::fmax(exact.slope_size, least))};
+    for (int k = 0; k < 2; ++k) {
+      check(errors[k] <= bound, Kind::name, name_of<T>, static_cast<double>(z[i]));
+      worst[k] = errors[k] > worst[k] ? errors[k] : worst[k];
+    }
+  }
+  std::printf("%s %s: at most %.3f ulp, its derivative %.3f\n", Kind::name, name_of<T>, worst[0],
+              worst[1]);
+}
+
+// Calls body.template operator()<Kind>() for every activation.
+template <class Body>
+void for_each_activation(const Body& body) {
+  for (int i = 0; i < Activations::size; ++i) Activations::with(i, body);
+}
+
+template <class T>
+void check_activations() {
+  const std::vector<T> z = sweep<T>(20000);
+  for_each_activation([&]<class Kind>() { check_activation<Kind>(z); });
 }
 
 // ---- hashes ---------------------------------------------------------------------------------
@@ -351,6 +517,8 @@ void print_hashes() {
   unary("tanh", [](Vec<T> v) { return tanh(v); });
   unary("logistic", [](Vec<T> v) { return logistic(v); });
   print_hash("log", logarithms(x));
+  print_hash("log1p", apply<T>([](Vec<T> v) { return log1p(v); }, unit_interval(x)));
+  print_hash("normal_tail", apply<T>(normal_tail_whole<T>, non_negative(x)));
   unary("sqrt", [](Vec<T> v) { return sqrt(v); });
   unary("round", [](Vec<T> v) { return round(v); });
 
@@ -369,6 +537,12 @@ void print_hashes() {
   binary("fma", [](Vec<T> a, Vec<T> b) { return fma(a, b, a); });
   binary("max", [](Vec<T> a, Vec<T> b) { return max(a, b); });
   binary("min", [](Vec<T> a, Vec<T> b) { return min(a, b); });
+
+  for_each_activation([&]<class Kind>() {
+    const Activated<T> got = activated<Kind>(x);
+    print_hash(Kind::name, got.values);
+    print_hash(Kind::name, got.slopes);
+  });
 }
 
 bool cpu_runs_target() {
@@ -394,6 +568,8 @@ int main(int argc, char** argv) {
   } else if (std::strcmp(task, "accuracy") == 0) {
     check_functions<float>();
     check_functions<double>();
+    check_activations<float>();
+    check_activations<double>();
   } else if (std::strcmp(task, "hashes") == 0) {
     print_hashes<float>();
     print_hashes<double>();

@@ -5,9 +5,10 @@
 #pragma once
 
 #if defined(__GNUC__) && !defined(__clang__)
-// GCC's own header draws this warning about the lanes it leaves undefined on purpose.
+// GCC's own header draws these warnings about the lanes it leaves undefined on purpose.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
 #pragma GCC diagnostic pop
 #else

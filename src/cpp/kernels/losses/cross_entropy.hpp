@@ -1,0 +1,109 @@
+// Softmax and cross-entropy in one stable pass over the logits:
+//     e_k = exp(z_k - max z),  s = sum e_k (ascending k),  a_k = e_k / s,
+//     loss = -sum q_k log a_k = log s - sum q_k (z_k - max z),  gradient_k = w (a_k - q_k) / sum w,
+// with the target q_k = [k = y], or smoothed, (1 - e) [k = y] + e / K (Szegedy et al. 2016), and
+// the samples' weights w. The row's maximum is subtracted, so nothing overflows and the loss is
+// exact for a_y near 0. The prediction is a; the score is 1 where the first of the largest logits
+// is the label's.
+#pragma once
+
+#include "groups.hpp"
+
+namespace twolayer {
+
+template <class V>
+void cross_entropy_of_group(const Loss<typename V::Scalar>& s, SampleGroup group) {
+  using T = typename V::Scalar;
+  alignas(64) T lane[V::width];
+  std::int64_t labels[V::width];
+  T label_logits[V::width];
+  const bool labelled = s.labels != nullptr;
+
+  V largest = V::zero();
+  V predicted = V::zero();  // the first class with the largest logit
+  for_each_output<V, false>(s, group, [&](std::int64_t k, V z) {
+    const auto larger = greater(z, largest);
+    predicted = k == 0 ? predicted : select(larger, V::broadcast(static_cast<T>(k)), predicted);
+    largest = k == 0 ? z : select(larger, z, largest);
+    return z;
+  });
+  if (labelled) {
+    predicted.store(lane);
+    for (std::int64_t i = 0; i < group.count; ++i) {
+      const std::int64_t n = group.first + i;
+      labels[i] = s.labels[row_number<V>(s, n)];
+      label_logits[i] = *output<V>(s, n, labels[i]);
+      s.scores[n] = static_cast<std::int64_t>(lane[i]) == labels[i] ? T(1) : T(0);
+    }
+    largest.store(lane);
+    for (std::int64_t i = 0; i < group.count; ++i) label_logits[i] -= lane[i];
+  }
+
+  const bool smoothed = labelled && s.smoothing != 0;
+  V sum = V::zero();
+  V sum_of_logits = V::zero();  // less the largest
+  const auto exponential = [&](std::int64_t, V z) {
+    const V e = exp(z - largest);
+    sum = sum + e;
+    if (smoothed) sum_of_logits = sum_of_logits + (z - largest);
+    return e;
+  };
+  if (s.leave == Leave::outputs) {
+    for_each_output<V, false>(s, group, exponential);
+  } else {
+    for_each_output<V, true>(s, group, exponential);
+  }
+  const T spread = s.smoothing / static_cast<T>(s.output_count);
+  if (labelled) {
+    alignas(64) T logs[V::width];
+    log_of_normals(sum).store(logs);  // a sum is at least 1, the largest one's exponential
+    sum_of_logits.store(lane);
+    for (std::int64_t i = 0; i < group.count; ++i) {
+      T target = label_logits[i];
+      if (smoothed) target = (1 - s.smoothing) * target + spread * lane[i];
+      s.losses[group.first + i] = logs[i] - target;
+    }
+  }
+
+  const V inverses = V::broadcast(1) / sum;
+  if (s.leave == Leave::outputs) {
+    if (s.predictions == nullptr) return;
+    write_predictions<V>(s, group, [&](V z) { return exp(z - largest) * inverses; });
+    return;
+  }
+  inverses.store(lane);
+  for (std::int64_t i = 0; i < group.count; ++i) {
+    const std::int64_t n = group.first + i;
+    const V inverse = V::broadcast(lane[i]);
+    for (std::int64_t k = 0; k < s.output_count; k += V::width) {
+      const V a = V::load(output<V>(s, n, k)) * inverse;
+      if (s.predictions != nullptr) {
+        const std::int64_t rest = s.output_count - k;
+        a.store_first(s.predictions + n * s.output_count + k,
+                      static_cast<int>(rest < V::width ? rest : V::width));
+      }
+      a.store(output<V>(s, n, k));
+    }
+    if (s.leave == Leave::predictions) continue;
+    *output<V>(s, n, labels[i]) -= 1 - s.smoothing;
+    if (smoothed) {  // not of the padding
+      for (std::int64_t k = 0; k < s.output_count; ++k) *output<V>(s, n, k) -= spread;
+    }
+    const V scale = V::broadcast(share<V>(s, n));
+    for (std::int64_t k = 0; k < s.output_count; k += V::width) {
+      (V::load(output<V>(s, n, k)) * scale).store(output<V>(s, n, k));
+    }
+  }
+  clear_padding<V>(s, group);
+}
+
+struct CrossEntropy {
+  static constexpr const char* name = "cross_entropy";
+
+  template <class V>
+  static void apply(const Loss<typename V::Scalar>& s, Range samples) {
+    for_each_group<V>(samples, [&](SampleGroup group) { cross_entropy_of_group<V>(s, group); });
+  }
+};
+
+}  // namespace twolayer
