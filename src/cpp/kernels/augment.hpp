@@ -47,8 +47,8 @@ inline std::int64_t reflected(std::int64_t i, std::int64_t size) {
 
 // Pixels first ... first + count - 1 of an image's row, shifted and perhaps mirrored. Few of them
 // are beyond its edges; the others lie side by side, in one order or the other.
-template <class Element>
-void moved(const Change& change, const Element* row, std::int64_t width, std::int64_t first,
+template <class Row, class Element>
+void moved(const Change& change, const Row& row, std::int64_t width, std::int64_t first,
            std::int64_t count, Element* to) {
   const auto bounded = [&](std::int64_t i) { return i < 0 ? 0 : i > count ? count : i; };
   const std::int64_t begin = bounded(-change.right - first);
@@ -59,18 +59,19 @@ void moved(const Change& change, const Element* row, std::int64_t width, std::in
   };
   for (std::int64_t i = 0; i < begin; ++i) at_edge(i);
   if (change.flip) {
-    const Element* last = row + (width - 1 - change.right - first);
+    const Row last = row + (width - 1 - change.right - first);
     for (std::int64_t i = begin; i < end; ++i) to[i] = last[-i];
   } else {
-    const Element* start = row + (first + change.right);
+    const Row start = row + (first + change.right);
     for (std::int64_t i = begin; i < end; ++i) to[i] = start[i];
   }
   for (std::int64_t i = end > begin ? end : begin; i < count; ++i) at_edge(i);
 }
 
-// Columns first ... first + count - 1 of a changed image; `blank` gives what a cutout leaves there.
-template <class Element, class Blank>
-void changed(const Augmentation& a, const Change& change, const Element* image, std::int64_t first,
+// Columns first ... first + count - 1 of a changed image, whose type is a pointer to its elements
+// or can be indexed and moved as one; `blank` gives what a cutout leaves there.
+template <class Row, class Element, class Blank>
+void changed(const Augmentation& a, const Change& change, const Row& image, std::int64_t first,
              std::int64_t count, const Blank& blank, Element* to) {
   std::int64_t done = 0;
   while (done < count) {  // row by row of the image
@@ -79,7 +80,7 @@ void changed(const Augmentation& a, const Change& change, const Element* image, 
     const std::int64_t y = row % a.height;
     const std::int64_t rest = a.width - x0;
     const std::int64_t length = rest < count - done ? rest : count - done;
-    const Element* source = image + (row - y + reflected(y + change.down, a.height)) * a.width;
+    const Row source = image + (row - y + reflected(y + change.down, a.height)) * a.width;
     moved(change, source, a.width, x0, length, to + done);
     if (change.top <= y && y < change.bottom) {
       const std::int64_t begin = change.left > x0 ? change.left - x0 : 0;

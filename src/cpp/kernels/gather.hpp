@@ -7,32 +7,60 @@
 
 namespace {
 
-using twolayer::ElementType;
 using twolayer::Gather;
 using twolayer::panel_width;
 using twolayer::Range;
 
 inline constexpr std::int64_t cache_line = 64;
 
-inline std::int64_t size_of(ElementType type) {
-  return type == ElementType::uint8 ? 1 : type == ElementType::float32 ? 4 : 8;
+// The number of the batch's row n in the data set.
+template <class T>
+std::int64_t row_number(const Gather<T>& g, std::int64_t n) {
+  return g.rows != nullptr ? g.rows[n] : g.first_row + n;
 }
 
 template <class T>
 const char* row_of(const Gather<T>& g, std::int64_t n) {
-  const std::int64_t row = g.rows != nullptr ? g.rows[n] : g.first_row + n;
-  return static_cast<const char*>(g.x) + row * g.row_stride;
+  return static_cast<const char*>(g.x.values) + row_number(g, n) * g.x.row_stride;
+}
+
+// A row whose elements do not lie side by side.
+template <class Element>
+struct StridedRow {
+  const char* first;
+  std::int64_t stride;
+
+  const Element& operator[](std::int64_t i) const {
+    return *reinterpret_cast<const Element*>(first + i * stride);
+  }
+  StridedRow operator+(std::int64_t i) const { return {first + i * stride, stride}; }
+};
+
+// Vec<T>::width consecutive elements.
+template <class T, class Element>
+Vec<T> converted(const Element* from) {
+  if constexpr (has_instruction<Element>) {
+    return Vec<T>::convert(from);
+  } else {
+    const auto lanes = converted_lanes<T, Element, Vec<T>::width>(from);
+    Vec<T> result;
+    static_assert(sizeof result == sizeof lanes);
+    __builtin_memcpy(&result, &lanes, sizeof result);
+    return result;
+  }
 }
 
 // Brings the rows of a batch near, a few lines at a time, while something else is computed: they
-// lie anywhere in memory, and to wait for them takes longer than to convert them.
+// lie anywhere in memory, and to wait for them takes longer than to convert them. Only contiguous
+// rows: of the others each element may be on a line of its own, more of them than a cache holds.
 template <class T>
 class RowPrefetch {
  public:
   // In `calls` calls of advance() all is asked for.
   RowPrefetch(const Gather<T>* g, Range panels, std::int64_t calls) : gather_(g) {
     if (g == nullptr) return;
-    const std::int64_t size = size_of(g->type);
+    const std::int64_t size = twolayer::size_of(g->x.type);
+    if (g->x.starts != nullptr || g->x.column_stride != size) return;
     const std::int64_t end = panels.end * panel_width;
     begin_ = panels.begin * panel_width * size;
     end_ = (end < g->inputs ? end : g->inputs) * size;
@@ -62,29 +90,29 @@ class RowPrefetch {
 };
 
 // Columns first ... first + count - 1 of a changed image. A cutout leaves what normalisation turns
-// into zero, or for bytes what comes nearest to it.
-template <class T, class Element>
-void changed_part(const Gather<T>& g, const Change& change, const Element* from, std::int64_t first,
+// into zero, or what comes nearest to it.
+template <class T, class Row, class Element>
+void changed_part(const Gather<T>& g, const Change& change, const Row& from, std::int64_t first,
                   std::int64_t count, Element* to) {
-  const auto blank = [&](std::int64_t column) {
-    const T shift = g.shift[column];
-    if constexpr (sizeof(Element) > 1) return static_cast<Element>(shift);
-    const T bounded = shift < 0 ? T(0) : shift > 255 ? T(255) : shift;
-    return static_cast<Element>(bounded + T(0.5));
-  };
+  const auto blank = [&](std::int64_t column) { return nearest<Element>(g.shift[column]); };
   changed(g.augmentation, change, from, first, count, blank, to);
+}
+
+// How many columns of a panel there are.
+template <class T>
+std::int64_t columns_to_gather(const Gather<T>& g, std::int64_t panel) {
+  const std::int64_t rest = g.inputs - panel * panel_width;
+  return rest < panel_width ? rest : panel_width;
 }
 
 // Columns of one panel that are to be changed, or among which the row ends, put into `part`. Out of
 // line, so that what has nothing to do with them stays small.
-template <class T, class Element>
-__attribute__((noinline)) void make_part(const Gather<T>& g, const Change& change,
-                                         const Element* row, std::int64_t panel,
-                                         Element (&part)[panel_width]) {
+template <class T, class Row, class Element>
+__attribute__((noinline)) void make_part(const Gather<T>& g, const Change& change, const Row& row,
+                                         std::int64_t panel, Element (&part)[panel_width]) {
   const std::int64_t first = panel * panel_width;
-  const std::int64_t rest = g.inputs - first;
-  const std::int64_t count = rest < panel_width ? rest : panel_width;
-  for (std::int64_t i = count; i < panel_width; ++i) part[i] = 0;
+  const std::int64_t count = columns_to_gather(g, panel);
+  for (std::int64_t i = count; i < panel_width; ++i) part[i] = Element{};
   if (g.augmented) {
     changed_part(g, change, row, first, count, part);
   } else {
@@ -107,38 +135,82 @@ Change change_of_sample(const Gather<T>& g, std::int64_t n) {
   return g.augmented ? change_of(g.augmentation, n) : Change{};
 }
 
+// One panel of one row of the batch.
+template <class T, class Element>
+__attribute__((always_inline)) inline void normalize(const Gather<T>& g, std::int64_t panel,
+                                                     const Element* from, T* to) {
+  using S = Vec<T>;
+  const std::int64_t column = panel * panel_width;
+  for (std::int64_t i = 0; i < panel_width; i += S::width) {
+    const S centred = converted<T>(from + i) - S::load(g.shift + column + i);
+    (centred * S::load(g.inverse_scale + column + i)).store(to + i);
+  }
+}
+
+// Rows that are not contiguous are read by blocks: some rows of a panel, column by column. So of a
+// matrix that lies column by column every line of neighbouring rows is read once; and to jump from
+// column to column in each row, by a power of two perhaps, would lose them from the cache.
+inline constexpr std::int64_t rows_of_block = 16;
+
+template <class T, class Element>
+__attribute__((noinline)) void make_block(const Gather<T>& g, std::int64_t first,
+                                          std::int64_t count, std::int64_t panel,
+                                          Element (&block)[rows_of_block][panel_width]) {
+  const auto row = [&](std::int64_t n) {
+    return StridedRow<Element>{row_of(g, n), g.x.column_stride};
+  };
+  if (g.augmented) {
+    for (std::int64_t n = first; n < first + count; ++n) {
+      make_part(g, change_of_sample(g, n), row(n), panel, block[n - first]);
+    }
+    return;
+  }
+  const char* rows[rows_of_block];
+  for (std::int64_t r = 0; r < count; ++r) {
+    rows[r] = (row(first + r) + panel * panel_width).first;
+  }
+  const std::int64_t columns = columns_to_gather(g, panel);
+  for (std::int64_t i = 0; i < panel_width; ++i) {
+    for (std::int64_t r = 0; r < count; ++r) {
+      block[r][i] = i < columns ? StridedRow<Element>{rows[r], g.x.column_stride}[i] : Element{};
+    }
+  }
+}
+
+template <class T, class Element>
+void gather_by_blocks(const Gather<T>& g, Range panels) {
+  for (std::int64_t n = 0; n < g.samples; n += rows_of_block) {
+    const std::int64_t rest = g.samples - n;
+    const std::int64_t count = rest < rows_of_block ? rest : rows_of_block;
+    for (std::int64_t p = panels.begin; p < panels.end; ++p) {
+      Element block[rows_of_block][panel_width];
+      make_block(g, n, count, p, block);
+      T* to = g.batch + (p * g.samples + n) * panel_width;
+      for (std::int64_t r = 0; r < count; ++r) normalize(g, p, block[r], to + r * panel_width);
+    }
+  }
+}
+
 template <class T, class Element>
 void gather_as(const Gather<T>& g, Range panels) {
-  using S = Vec<T>;
+  if (g.x.column_stride != sizeof(Element)) return gather_by_blocks<T, Element>(g, panels);
   for (std::int64_t n = 0; n < g.samples; ++n) {
     const Element* from = reinterpret_cast<const Element*>(row_of(g, n));
     const Element* later =
         reinterpret_cast<const Element*>(row_of(g, n + 2 < g.samples ? n + 2 : n));
     const Change change = change_of_sample(g, n);
     for (std::int64_t p = panels.begin; p < panels.end; ++p) {
-      const std::int64_t column = p * panel_width;
-      __builtin_prefetch(later + column);
+      __builtin_prefetch(later + p * panel_width);
       Element part[panel_width];
       const Element* source = columns_of_panel(g, change, from, p, part);
-      T* to = g.batch + p * g.samples * panel_width + n * panel_width;
-      for (std::int64_t i = 0; i < panel_width; i += S::width) {
-        const S centred = S::convert(source + i) - S::load(g.shift + column + i);
-        (centred * S::load(g.inverse_scale + column + i)).store(to + i);
-      }
+      normalize(g, p, source, g.batch + (p * g.samples + n) * panel_width);
     }
   }
 }
 
 template <class T>
 void gather(const Gather<T>& g, Range panels) {
-  switch (g.type) {
-    case ElementType::uint8:
-      return gather_as<T, std::uint8_t>(g, panels);
-    case ElementType::float32:
-      return gather_as<T, float>(g, panels);
-    case ElementType::float64:
-      return gather_as<T, double>(g, panels);
-  }
+  twolayer::with_element(g.x.type, [&]<class Element>() { gather_as<T, Element>(g, panels); });
 }
 
 }  // namespace

@@ -8,14 +8,55 @@ namespace {
 
 using twolayer::Bfloat16Gather;
 
+// One panel of rows n and n + 1, n even; without `two` the second is none.
 template <class Element>
-void gather_pairs_as(const Bfloat16Gather& b, Range panels) {
+__attribute__((always_inline)) inline void normalize_pair(const Bfloat16Gather& b, std::int64_t n,
+                                                          std::int64_t panel, const Element* upper,
+                                                          const Element* lower, bool two) {
   using S = Vec<float>;
   const Gather<float>& g = b.from;
+  const std::int64_t pairs = twolayer::pair_count(g.samples);
+  const std::int64_t column = panel * panel_width;
+  Pair* plain = b.to.plain + (panel * g.samples + n) * plain_width;
+  Pair* paired = b.to.paired + (panel * pairs + n / 2) * panel_width;
+  for (std::int64_t i = 0; i < panel_width; i += S::width) {
+    const auto normalized = [&](const Element* source) {
+      const S centred = converted<float>(source + i) - S::load(g.shift + column + i);
+      return centred * S::load(g.inverse_scale + column + i);
+    };
+    const S one = normalized(upper);
+    const S other = two ? normalized(lower) : S::zero();
+    store_rounded(plain + i / 2, one);
+    if (two) store_rounded(plain + plain_width + i / 2, other);
+    store_paired(paired + i, one, other);
+  }
+}
+
+template <class Element>
+void gather_pairs_by_blocks(const Bfloat16Gather& b, Range panels) {
+  const Gather<float>& g = b.from;
+  static_assert(rows_of_block % 2 == 0);
+  for (std::int64_t n = 0; n < g.samples; n += rows_of_block) {
+    const std::int64_t rest = g.samples - n;
+    const std::int64_t count = rest < rows_of_block ? rest : rows_of_block;
+    for (std::int64_t p = panels.begin; p < panels.end; ++p) {
+      Element block[rows_of_block][panel_width];
+      make_block(g, n, count, p, block);
+      for (std::int64_t r = 0; r < count; r += 2) {
+        const bool two = r + 1 < count;
+        normalize_pair(b, n + r, p, block[r], block[two ? r + 1 : r], two);
+      }
+    }
+  }
+}
+
+template <class Element>
+void gather_pairs_as(const Bfloat16Gather& b, Range panels) {
+  const Gather<float>& g = b.from;
+  if (g.x.column_stride != sizeof(Element)) return gather_pairs_by_blocks<Element>(b, panels);
   const auto row_at = [&](std::int64_t n) {
     return reinterpret_cast<const Element*>(row_of(g, n));
   };
-  const std::int64_t pairs = twolayer::pair_count(g.samples);
   for (std::int64_t n = 0; n < g.samples; n += 2) {
     const bool two = n + 1 < g.samples;
     const Element* upper = row_at(n);
@@ -24,38 +65,18 @@ void gather_pairs_as(const Bfloat16Gather& b, Range panels) {
                                row_at(n + 3 < g.samples ? n + 3 : n)};
     const Change changes[2] = {change_of_sample(g, n), change_of_sample(g, n + 1)};
     for (std::int64_t p = panels.begin; p < panels.end; ++p) {
-      const std::int64_t column = p * panel_width;
-      __builtin_prefetch(later[0] + column);
-      __builtin_prefetch(later[1] + column);
+      __builtin_prefetch(later[0] + p * panel_width);
+      __builtin_prefetch(later[1] + p * panel_width);
       Element parts[2][panel_width];
-      const Element* sources[2] = {columns_of_panel(g, changes[0], upper, p, parts[0]),
-                                   columns_of_panel(g, changes[1], lower, p, parts[1])};
-      Pair* plain = b.to.plain + (p * g.samples + n) * plain_width;
-      Pair* paired = b.to.paired + (p * pairs + n / 2) * panel_width;
-      for (std::int64_t i = 0; i < panel_width; i += S::width) {
-        const auto normalized = [&](const Element* source) {
-          const S centred = S::convert(source + i) - S::load(g.shift + column + i);
-          return centred * S::load(g.inverse_scale + column + i);
-        };
-        const S one = normalized(sources[0]);
-        const S other = two ? normalized(sources[1]) : S::zero();
-        store_rounded(plain + i / 2, one);
-        if (two) store_rounded(plain + plain_width + i / 2, other);
-        store_paired(paired + i, one, other);
-      }
+      normalize_pair(b, n, p, columns_of_panel(g, changes[0], upper, p, parts[0]),
+                     columns_of_panel(g, changes[1], lower, p, parts[1]), two);
     }
   }
 }
 
 inline void gather(const Bfloat16Gather& b, Range panels) {
-  switch (b.from.type) {
-    case ElementType::uint8:
-      return gather_pairs_as<std::uint8_t>(b, panels);
-    case ElementType::float32:
-      return gather_pairs_as<float>(b, panels);
-    case ElementType::float64:
-      return gather_pairs_as<double>(b, panels);
-  }
+  twolayer::with_element(b.from.x.type,
+                         [&]<class Element>() { gather_pairs_as<Element>(b, panels); });
 }
 
 }  // namespace
