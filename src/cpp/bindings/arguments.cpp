@@ -95,8 +95,8 @@ Rows select(std::int64_t count, const std::optional<Indices>& numbers) {
   return {numbers->data(), 0, numbers->shape(0)};
 }
 
-void put_targets(Data& data, const py::object& targets, std::int64_t count,
-                 const LossOptions& loss, std::int64_t outputs) {
+void put_targets(Data& data, const py::object& targets, std::int64_t count, const LossOptions& loss,
+                 std::int64_t outputs) {
   require_fits(loss, outputs);
   if (targets.is_none()) return;
   if (loss.kind != Losses::index_of<CrossEntropy>()) {

@@ -40,10 +40,10 @@ View rows_view(const py::object& x, std::int64_t inputs, const char* name);
 // `numbers` of the rows, or all of them.
 Rows select(std::int64_t count, const std::optional<Indices>& numbers);
 
-// What the loss compares the rows' outputs with: labels int64 (N,), or values (N, outputs / levels);
-// none where `targets` is None.
-void put_targets(Data& data, const py::object& targets, std::int64_t count,
-                 const LossOptions& loss, std::int64_t outputs);
+// What the loss compares the rows' outputs with: labels int64 (N,), or values (N, outputs /
+// levels); none where `targets` is None.
+void put_targets(Data& data, const py::object& targets, std::int64_t count, const LossOptions& loss,
+                 std::int64_t outputs);
 
 // One finite number a row, not negative.
 const double* weights_view(const std::optional<Array<double>>& weights, std::int64_t count);

@@ -13,8 +13,8 @@ namespace twolayer {
 namespace {
 
 template <class Net>
-using ScalarOf = std::remove_const_t<
-    std::remove_reference_t<decltype(std::declval<Net&>().shift.data()[0])>>;
+using ScalarOf =
+    std::remove_const_t<std::remove_reference_t<decltype(std::declval<Net&>().shift.data()[0])>>;
 
 template <class T>
 py::list gradient_arrays(const Network<T>& network, const Gradients<T>& gradients) {
@@ -118,8 +118,7 @@ std::optional<Augmentation> BoundNetwork::mirroring(
 }
 
 py::array BoundNetwork::forward(const py::object& x, const std::optional<Indices>& rows,
-                                int threads,
-                                const std::optional<ImageShape>& mirrored_as) const {
+                                int threads, const std::optional<ImageShape>& mirrored_as) const {
   const View view = rows_view(x, inputs(), "x");
   const Rows chosen = select(view.count, rows);
   const std::optional<Augmentation> change = mirroring(mirrored_as);
@@ -183,8 +182,7 @@ py::tuple BoundNetwork::loss_and_gradients(const py::object& x, const py::object
   data.weights = weights_view(weights, view.count);
   require(view.count > 0, "x: at least one row is needed");
   require(!targets.is_none(), "targets: needed");
-  const Techniques chosen =
-      techniques(dropout, gammas.has_value(), 0, std::nullopt, seed, sizes());
+  const Techniques chosen = techniques(dropout, gammas.has_value(), 0, std::nullopt, seed, sizes());
   return visit([&](const auto& network) {
     using T = ScalarOf<decltype(network)>;
     std::vector<std::vector<T>> factors;

@@ -15,8 +15,7 @@ using NetworkPointer = std::shared_ptr<Network<T>>;
 using AnyNetwork = std::variant<NetworkPointer<float>, NetworkPointer<double>>;
 
 template <class T>
-py::tuple layer_arrays(std::int64_t inputs, std::int64_t outputs, const T* weights,
-                       const T* bias) {
+py::tuple layer_arrays(std::int64_t inputs, std::int64_t outputs, const T* weights, const T* bias) {
   Array<T> w({inputs, outputs});
   Array<T> b(outputs);
   from_panels(weights, inputs, outputs, w.mutable_data());

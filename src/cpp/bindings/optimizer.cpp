@@ -58,14 +58,14 @@ void set_optimizer_state(const Network<T>& network, const py::dict& state,
   const auto powers = item("powers").template cast<std::pair<double, double>>();
   Optimizer<T> replaced(network, optimizer.options(),
                         !optimizer.layers.empty() && !optimizer.layers[0].gamma.empty());
-  for_each_state(network, replaced,
-                 [&](const std::string& name, std::int64_t rows, std::int64_t columns,
-                     Buffer<T>& values) {
-                   const std::string message =
-                       "state: " + name + " must be of its parameter's shape and dtype";
-                   array_to_panels(item(name), rows, columns, values, message.c_str());
-                   ++expected;
-                 });
+  for_each_state(
+      network, replaced,
+      [&](const std::string& name, std::int64_t rows, std::int64_t columns, Buffer<T>& values) {
+        const std::string message =
+            "state: " + name + " must be of its parameter's shape and dtype";
+        array_to_panels(item(name), rows, columns, values, message.c_str());
+        ++expected;
+      });
   require(state.size() == expected, "state: holds what this optimizer does not have");
   optimizer.layers = std::move(replaced.layers);
   optimizer.steps = steps;
@@ -73,7 +73,7 @@ void set_optimizer_state(const Network<T>& network, const py::dict& state,
   optimizer.powers.of[1] = powers.second;
 }
 
-#define TWOLAYER_INSTANTIATE(T)                                               \
+#define TWOLAYER_INSTANTIATE(T)                                              \
   template py::dict optimizer_state(const Network<T>&, const Optimizer<T>&); \
   template void set_optimizer_state(const Network<T>&, const py::dict&, Optimizer<T>&);
 TWOLAYER_INSTANTIATE(float)
@@ -83,6 +83,26 @@ namespace {
 
 // An optimizer for gradients that Python brings.
 class BoundOptimizer {
+  template <class T>
+  struct Own {
+    Optimizer<T> optimizer;
+    Gradients<T> gradients;
+    Own(const Network<T>& network, const OptimizerOptions& options)
+        : optimizer(network, options, false), gradients(network, false) {}
+  };
+
+  template <class Body>
+  auto visit(const Body& body) const {
+    if (const auto* network = std::get_if<NetworkPointer<float>>(&network_)) {
+      return body(*std::get<std::unique_ptr<Own<float>>>(optimizer_), **network);
+    }
+    return body(*std::get<std::unique_ptr<Own<double>>>(optimizer_),
+                *std::get<NetworkPointer<double>>(network_));
+  }
+
+  AnyNetwork network_;
+  std::variant<std::unique_ptr<Own<float>>, std::unique_ptr<Own<double>>> optimizer_;
+
  public:
   BoundOptimizer(const BoundNetwork& network, const std::string& name,
                  const py::dict& hyperparameters)
@@ -122,8 +142,7 @@ class BoundOptimizer {
         add(network.layers[l].weights, state.weights, own.gradients.layers[l].weights);
         add(network.layers[l].bias, state.bias, own.gradients.layers[l].bias);
       }
-      const OptimizerStep<T> step =
-          own.optimizer.begin_step(learning_rate, own.optimizer.powers);
+      const OptimizerStep<T> step = own.optimizer.begin_step(learning_rate, own.optimizer.powers);
       ++own.optimizer.steps;
       const py::gil_scoped_release release;
       parallel(1, [&](const Member& member) { apply(flat, T(1), step, member); });
@@ -132,35 +151,15 @@ class BoundOptimizer {
   }
 
   py::dict state() const {
-    return visit(
-        [](const auto& own, const auto& network) { return optimizer_state(network, own.optimizer); });
+    return visit([](const auto& own, const auto& network) {
+      return optimizer_state(network, own.optimizer);
+    });
   }
   void set_state(const py::dict& state) {
     visit([&](auto& own, const auto& network) {
       set_optimizer_state(network, state, own.optimizer);
     });
   }
-
- private:
-  template <class T>
-  struct Own {
-    Optimizer<T> optimizer;
-    Gradients<T> gradients;
-    Own(const Network<T>& network, const OptimizerOptions& options)
-        : optimizer(network, options, false), gradients(network, false) {}
-  };
-
-  template <class Body>
-  auto visit(const Body& body) const {
-    if (const auto* network = std::get_if<NetworkPointer<float>>(&network_)) {
-      return body(*std::get<std::unique_ptr<Own<float>>>(optimizer_), **network);
-    }
-    return body(*std::get<std::unique_ptr<Own<double>>>(optimizer_),
-                *std::get<NetworkPointer<double>>(network_));
-  }
-
-  AnyNetwork network_;
-  std::variant<std::unique_ptr<Own<float>>, std::unique_ptr<Own<double>>> optimizer_;
 };
 
 }  // namespace

@@ -13,7 +13,6 @@ py::dict optimizer_state(const Network<T>& network, const Optimizer<T>& optimize
 
 // Replaces all of it, or, on an error, nothing.
 template <class T>
-void set_optimizer_state(const Network<T>& network, const py::dict& state,
-                         Optimizer<T>& optimizer);
+void set_optimizer_state(const Network<T>& network, const py::dict& state, Optimizer<T>& optimizer);
 
 }  // namespace twolayer

@@ -19,13 +19,50 @@ using AnyTrainer = std::variant<TrainerPointer<Exact<float>>, TrainerPointer<Exa
                                 TrainerPointer<Bfloat16>>;
 
 class BoundTrainer {
+  template <class T>
+  Network<T>& of_type() const {
+    return *std::get<NetworkPointer<T>>(network_);
+  }
+
+  template <class Body>
+  auto visit(const Body& body) const {
+    return std::visit(
+        [&](const auto& trainer) {
+          using T = typename std::decay_t<decltype(*trainer)>::T;
+          return body(*trainer, of_type<T>());
+        },
+        trainer_);
+  }
+
+  Data data_of(const View& view, const py::object& targets,
+               const std::optional<Array<double>>& weights, std::int64_t outputs) const {
+    Data data{view.source};
+    put_targets(data, targets, view.count, options_.loss, outputs);
+    data.weights = weights_view(weights, view.count);
+    require(!data.sparse() || !options_.techniques.augment, "augment: not of CSR rows");
+    require(!data.sparse() || !std::holds_alternative<TrainerPointer<Bfloat16>>(trainer_),
+            "compute_dtype: 'bfloat16' not with CSR rows");
+    return data;
+  }
+
+  Rows batch_of(const View& view, const Indices& rows) const {
+    const Rows batch = select(view.count, rows);
+    require(0 < batch.count && batch.count <= options_.batch_size,
+            "rows: between one and batch_size of them");
+    return batch;
+  }
+
+  AnyNetwork network_;
+  TrainerOptions options_{};
+  AnyTrainer trainer_;
+
  public:
   BoundTrainer(const BoundNetwork& network, const std::string& optimizer,
                const py::dict& hyperparameters, double reg, const LossOptions& loss,
                std::int64_t batch_size, int threads,
-               const std::optional<std::string>& compute_dtype,
-               const std::vector<double>& dropout, bool batch_norm, double clip_norm,
-               const std::optional<AugmentOptions>& augment, std::uint64_t seed)
+               const std::optional<std::string>& compute_dtype, const std::vector<double>& dropout,
+               bool batch_norm, double clip_norm, const std::optional<AugmentOptions>& augment,
+               std::uint64_t seed)
       : network_(network.any()) {
     require(batch_size >= 1, "batch_size: must be positive");
     require(threads >= 1, "threads: must be positive");
@@ -99,9 +136,9 @@ class BoundTrainer {
       const View view = rows_view(x, network.sizes.front(), "x");
       const Data data = data_of(view, py::none(), weights, outputs);
       const Rows batch = batch_of(view, rows);
-      require(py::isinstance<Array<T>>(losses) && losses.ndim() == 1 &&
-                  losses.shape(0) == batch.count,
-              "losses: must be (n,), contiguous and of the network's dtype");
+      require(
+          py::isinstance<Array<T>>(losses) && losses.ndim() == 1 && losses.shape(0) == batch.count,
+          "losses: must be (n,), contiguous and of the network's dtype");
       require(py::isinstance<Array<T>>(doutputs) && doutputs.ndim() == 2 &&
                   doutputs.shape(0) == batch.count && doutputs.shape(1) == outputs,
               "doutputs: must be (n, outputs), C-contiguous and of the network's dtype");
@@ -129,44 +166,6 @@ class BoundTrainer {
       set_optimizer_state(network, state, trainer.optimizer());
     });
   }
-
- private:
-  template <class T>
-  Network<T>& of_type() const {
-    return *std::get<NetworkPointer<T>>(network_);
-  }
-
-  template <class Body>
-  auto visit(const Body& body) const {
-    return std::visit(
-        [&](const auto& trainer) {
-          using T = typename std::decay_t<decltype(*trainer)>::T;
-          return body(*trainer, of_type<T>());
-        },
-        trainer_);
-  }
-
-  Data data_of(const View& view, const py::object& targets,
-               const std::optional<Array<double>>& weights, std::int64_t outputs) const {
-    Data data{view.source};
-    put_targets(data, targets, view.count, options_.loss, outputs);
-    data.weights = weights_view(weights, view.count);
-    require(!data.sparse() || !options_.techniques.augment, "augment: not of CSR rows");
-    require(!data.sparse() || !std::holds_alternative<TrainerPointer<Bfloat16>>(trainer_),
-            "compute_dtype: 'bfloat16' not with CSR rows");
-    return data;
-  }
-
-  Rows batch_of(const View& view, const Indices& rows) const {
-    const Rows batch = select(view.count, rows);
-    require(0 < batch.count && batch.count <= options_.batch_size,
-            "rows: between one and batch_size of them");
-    return batch;
-  }
-
-  AnyNetwork network_;
-  TrainerOptions options_{};
-  AnyTrainer trainer_;
 };
 
 }  // namespace

@@ -65,8 +65,8 @@ void fold_statistics(const Network<T>& trained, const std::vector<BatchNorm<T>>&
   ++to.version;
 }
 
-#define TWOLAYER_INSTANTIATE(T)                                                          \
-  template struct BatchNorm<T>;                                                          \
+#define TWOLAYER_INSTANTIATE(T)                                                             \
+  template struct BatchNorm<T>;                                                             \
   template void follow_statistics(std::vector<BatchNorm<T>>&, std::int64_t, const Member&); \
   template void fold_statistics(const Network<T>&, const std::vector<BatchNorm<T>>&, Network<T>&);
 TWOLAYER_INSTANTIATE(float)

@@ -74,7 +74,7 @@ void Operands<Bfloat16>::round(const float* values, std::int64_t samples, Rounde
 
 RoundedWeights Operands<Bfloat16>::rounding(std::size_t l, const Layer<float>& layer) {
   const bool folded = l == 0 && folded_;
-  return {layer.weights.data(), layer.inputs,       layer.outputs, weights_[l].data(),
+  return {layer.weights.data(),      layer.inputs,       layer.outputs, weights_[l].data(),
           folded ? &fold_ : nullptr, corrections_.data()};
 }
 

@@ -11,8 +11,8 @@ namespace twolayer {
 struct Data {
   Source x;
   const std::int64_t* labels = nullptr;  // one a row of x, in [0, K), for losses that take classes;
-  Source targets{};                      // for the others, (N, K / levels); neither where no loss is wanted
-  const double* weights = nullptr;       // one a row of x, finite and not negative; null: 1 each
+  Source targets{};  // for the others, (N, K / levels); neither where no loss is wanted
+  const double* weights = nullptr;  // one a row of x, finite and not negative; null: 1 each
 
   bool sparse() const { return x.starts != nullptr; }
 };

@@ -97,10 +97,12 @@ std::optional<Gradients<T>> gradients_of(const Network<T>& network, const Data& 
 }  // namespace
 
 template <class T>
-std::optional<LossAndGradients<T>> loss_and_gradients(
-    const Network<T>& network, const Data& data, const Rows& rows, const LossOptions& loss,
-    double reg, int threads, const Techniques& techniques,
-    const std::vector<std::vector<T>>& gammas, const Interrupted& interrupted) {
+std::optional<LossAndGradients<T>> loss_and_gradients(const Network<T>& network, const Data& data,
+                                                      const Rows& rows, const LossOptions& loss,
+                                                      double reg, int threads,
+                                                      const Techniques& techniques,
+                                                      const std::vector<std::vector<T>>& gammas,
+                                                      const Interrupted& interrupted) {
   threads = useful_threads(network, rows.count, threads);
   Workspace<Exact<T>> work(network, rows.count, threads, loss, &techniques);
   for (std::size_t l = 0; l < work.norms.size(); ++l) {
@@ -129,21 +131,21 @@ std::optional<Gradients<T>> gradients_of_outputs(const Network<T>& network, cons
                          });
 }
 
-#define TWOLAYER_INSTANTIATE_PASSES(P, T)                                                         \
-  template void store_gradients(const Network<T>&, Workspace<P>&, const Data&, const Rows&,       \
-                                double, Gradients<T>&, const Member&);                            \
-  template void put_gradient(const Network<T>&, const Data&, const Rows&, const T*, bool,         \
+#define TWOLAYER_INSTANTIATE_PASSES(P, T)                                                   \
+  template void store_gradients(const Network<T>&, Workspace<P>&, const Data&, const Rows&, \
+                                double, Gradients<T>&, const Member&);                      \
+  template void put_gradient(const Network<T>&, const Data&, const Rows&, const T*, bool,   \
                              Workspace<P>&, const Member&);
 TWOLAYER_INSTANTIATE_PASSES(Exact<float>, float)
 TWOLAYER_INSTANTIATE_PASSES(Exact<double>, double)
 TWOLAYER_INSTANTIATE_PASSES(Bfloat16, float)
 
-#define TWOLAYER_INSTANTIATE(T)                                                                 \
-  template struct Gradients<T>;                                                                 \
-  template std::optional<LossAndGradients<T>> loss_and_gradients(                               \
-      const Network<T>&, const Data&, const Rows&, const LossOptions&, double, int,             \
-      const Techniques&, const std::vector<std::vector<T>>&, const Interrupted&);               \
-  template std::optional<Gradients<T>> gradients_of_outputs(                                    \
+#define TWOLAYER_INSTANTIATE(T)                                                     \
+  template struct Gradients<T>;                                                     \
+  template std::optional<LossAndGradients<T>> loss_and_gradients(                   \
+      const Network<T>&, const Data&, const Rows&, const LossOptions&, double, int, \
+      const Techniques&, const std::vector<std::vector<T>>&, const Interrupted&);   \
+  template std::optional<Gradients<T>> gradients_of_outputs(                        \
       const Network<T>&, const Data&, const Rows&, const T*, int, const Interrupted&);
 TWOLAYER_INSTANTIATE(float)
 TWOLAYER_INSTANTIATE(double)

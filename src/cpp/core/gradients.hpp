@@ -42,10 +42,12 @@ struct LossAndGradients {
   Gradients<T> gradients;
 };
 template <class T>
-std::optional<LossAndGradients<T>> loss_and_gradients(
-    const Network<T>& network, const Data& data, const Rows& rows, const LossOptions& loss,
-    double reg, int threads, const Techniques& techniques,
-    const std::vector<std::vector<T>>& gammas, const Interrupted& interrupted);
+std::optional<LossAndGradients<T>> loss_and_gradients(const Network<T>& network, const Data& data,
+                                                      const Rows& rows, const LossOptions& loss,
+                                                      double reg, int threads,
+                                                      const Techniques& techniques,
+                                                      const std::vector<std::vector<T>>& gammas,
+                                                      const Interrupted& interrupted);
 
 // The gradients of sum_nk doutputs[n, k] * outputs[n, k]; doutputs (N, K) is row-major, outputs are
 // those in the user's units.

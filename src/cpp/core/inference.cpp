@@ -12,8 +12,8 @@ constexpr std::int64_t rows_in_a_block = 504;  // whole tiles, and activations t
 // forward pass; the members of the team call it together.
 template <class T, class Visit>
 void for_each_block(const Network<T>& network, const Data& data, const Rows& rows,
-                    const LossOptions& loss, int threads,
-                    const std::optional<Augmentation>& change, const Visit& visit) {
+                    const LossOptions& loss, int threads, const std::optional<Augmentation>& change,
+                    const Visit& visit) {
   const std::int64_t capacity = std::min(rows.count, rows_in_a_block);
   threads = useful_threads(network, capacity, threads);
   Workspace<Exact<T>> work(network, capacity, threads, loss, nullptr);
@@ -36,50 +36,47 @@ void for_each_block(const Network<T>& network, const Data& data, const Rows& row
 template <class T>
 void predict_outputs(const Network<T>& network, const Data& data, const Rows& rows, int threads,
                      const std::optional<Augmentation>& change, T* outputs) {
-  for_each_block(network, data, rows, {0}, threads, change,
-                 [&](const Rows& block, std::int64_t begin, Workspace<Exact<T>>& work,
-                     const Member& member) {
-                   copy_outputs(network, block.count, outputs + begin * network.sizes.back(), work,
-                                member);
-                 });
+  for_each_block(
+      network, data, rows, {0}, threads, change,
+      [&](const Rows& block, std::int64_t begin, Workspace<Exact<T>>& work, const Member& member) {
+        copy_outputs(network, block.count, outputs + begin * network.sizes.back(), work, member);
+      });
 }
 
 template <class T>
-void predict(const Network<T>& network, const Data& data, const Rows& rows,
-             const LossOptions& loss, int threads, const std::optional<Augmentation>& change,
-             T* predictions) {
-  for_each_block(network, data, rows, loss, threads, change,
-                 [&](const Rows& block, std::int64_t begin, Workspace<Exact<T>>& work,
-                     const Member& member) {
-                   loss_pass(network, data, block, Leave::outputs,
-                             predictions + begin * network.sizes.back(), work, member);
-                 });
+void predict(const Network<T>& network, const Data& data, const Rows& rows, const LossOptions& loss,
+             int threads, const std::optional<Augmentation>& change, T* predictions) {
+  for_each_block(
+      network, data, rows, loss, threads, change,
+      [&](const Rows& block, std::int64_t begin, Workspace<Exact<T>>& work, const Member& member) {
+        loss_pass(network, data, block, Leave::outputs, predictions + begin * network.sizes.back(),
+                  work, member);
+      });
 }
 
 template <class T>
 Score evaluate(const Network<T>& network, const Data& data, const Rows& rows,
                const LossOptions& loss, int threads) {
   Score score{0, 0};
-  for_each_block(network, data, rows, loss, threads, std::nullopt,
-                 [&](const Rows& block, std::int64_t, Workspace<Exact<T>>& work,
-                     const Member& member) {
-                   loss_pass(network, data, block, Leave::outputs, static_cast<T*>(nullptr), work,
-                             member);
-                   if (member.rank() == 0) {
-                     score.loss += sum_of_losses(work, data, block);
-                     score.score += sum_of_scores(work, block.count);
-                   }
-                 });
+  for_each_block(
+      network, data, rows, loss, threads, std::nullopt,
+      [&](const Rows& block, std::int64_t, Workspace<Exact<T>>& work, const Member& member) {
+        loss_pass(network, data, block, Leave::outputs, static_cast<T*>(nullptr), work, member);
+        if (member.rank() == 0) {
+          score.loss += sum_of_losses(work, data, block);
+          score.score += sum_of_scores(work, block.count);
+        }
+      });
   score.loss /= static_cast<double>(rows.count);
   score.score /= static_cast<double>(rows.count);
   return score;
 }
 
-#define TWOLAYER_INSTANTIATE(T)                                                                  \
-  template void predict_outputs(const Network<T>&, const Data&, const Rows&, int,                \
-                                const std::optional<Augmentation>&, T*);                         \
-  template void predict(const Network<T>&, const Data&, const Rows&, const LossOptions&, int,    \
-                        const std::optional<Augmentation>&, T*);                                 \
+#define TWOLAYER_INSTANTIATE(T)                                                               \
+  template void predict_outputs(const Network<T>&, const Data&, const Rows&, int,             \
+                                const std::optional<Augmentation>&, T*);                      \
+  template void predict(const Network<T>&, const Data&, const Rows&, const LossOptions&, int, \
+                        const std::optional<Augmentation>&, T*);                              \
   template Score evaluate(const Network<T>&, const Data&, const Rows&, const LossOptions&, int);
 TWOLAYER_INSTANTIATE(float)
 TWOLAYER_INSTANTIATE(double)

@@ -18,9 +18,8 @@ void predict_outputs(const Network<T>& network, const Data& data, const Rows& ro
 
 // predictions: (rows.count, K), row-major: probabilities, means, values.
 template <class T>
-void predict(const Network<T>& network, const Data& data, const Rows& rows,
-             const LossOptions& loss, int threads, const std::optional<Augmentation>& change,
-             T* predictions);
+void predict(const Network<T>& network, const Data& data, const Rows& rows, const LossOptions& loss,
+             int threads, const std::optional<Augmentation>& change, T* predictions);
 
 struct Score {
   double loss;   // means over the rows

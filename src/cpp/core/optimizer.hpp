@@ -11,7 +11,7 @@
 namespace twolayer {
 
 struct OptimizerOptions {
-  int kind;  // its number in the list of optimizers
+  int kind;                             // its number in the list of optimizers
   std::vector<double> hyperparameters;  // in the order of its names
 };
 

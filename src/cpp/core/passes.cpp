@@ -199,8 +199,8 @@ void copy_outputs(const Network<typename P::Scalar>& network, std::int64_t sampl
 }
 
 template <class P>
-void backward_pass(const Network<typename P::Scalar>& network, const Rows& rows,
-                   Workspace<P>& work, const Member& member) {
+void backward_pass(const Network<typename P::Scalar>& network, const Rows& rows, Workspace<P>& work,
+                   const Member& member) {
   using T = typename P::Scalar;
   const std::int64_t samples = rows.count;
   const std::size_t top = network.layers.size() - 1;
@@ -275,16 +275,16 @@ int useful_threads(const Network<T>& network, std::int64_t samples, int threads)
       std::clamp<std::int64_t>(multiply_adds / worth_a_thread, 1, std::max(threads, 1)));
 }
 
-#define TWOLAYER_INSTANTIATE(P, T)                                                              \
-  template Gather<T> gathering(const Network<T>&, const Data&, const Rows&, Workspace<P>&);     \
-  template void forward_pass(const Network<T>&, const Data&, const Rows&, Workspace<P>&,        \
-                             const Member&);                                                    \
+#define TWOLAYER_INSTANTIATE(P, T)                                                               \
+  template Gather<T> gathering(const Network<T>&, const Data&, const Rows&, Workspace<P>&);      \
+  template void forward_pass(const Network<T>&, const Data&, const Rows&, Workspace<P>&,         \
+                             const Member&);                                                     \
   template void loss_pass(const Network<T>&, const Data&, const Rows&, Leave, T*, Workspace<P>&, \
-                          const Member&);                                                       \
+                          const Member&);                                                        \
   template void copy_outputs(const Network<T>&, std::int64_t, T*, Workspace<P>&, const Member&); \
-  template void backward_pass(const Network<T>&, const Rows&, Workspace<P>&, const Member&);    \
-  template double sum_of_losses(const Workspace<P>&, const Data&, const Rows&);                 \
-  template double sum_of_scores(const Workspace<P>&, std::int64_t);                             \
+  template void backward_pass(const Network<T>&, const Rows&, Workspace<P>&, const Member&);     \
+  template double sum_of_losses(const Workspace<P>&, const Data&, const Rows&);                  \
+  template double sum_of_scores(const Workspace<P>&, std::int64_t);                              \
   template double mean_loss(const Workspace<P>&, const Data&, const Rows&);
 TWOLAYER_INSTANTIATE(Exact<float>, float)
 TWOLAYER_INSTANTIATE(Exact<double>, double)

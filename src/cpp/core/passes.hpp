@@ -38,8 +38,8 @@ void copy_outputs(const Network<typename P::Scalar>& network, std::int64_t sampl
 
 // From the gradient at the outputs, in their place, to all others'.
 template <class P>
-void backward_pass(const Network<typename P::Scalar>& network, const Rows& rows,
-                   Workspace<P>& work, const Member& member);
+void backward_pass(const Network<typename P::Scalar>& network, const Rows& rows, Workspace<P>& work,
+                   const Member& member);
 
 double weight_of(const Data& data, const Rows& rows, std::int64_t n);
 

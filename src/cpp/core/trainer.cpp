@@ -43,8 +43,8 @@ std::vector<Flat<typename P::Scalar>> Trainer<P>::flat_updates(Network<T>& netwo
   std::vector<Flat<T>> all;
   const auto add = [&](Buffer<T>& parameters, std::vector<Buffer<T>>& state,
                        const Buffer<T>& gradient) {
-    all.push_back({{Optimizer<T>::update(parameters, state), gradient.data(), T(1), {}},
-                   parameters.size()});
+    all.push_back(
+        {{Optimizer<T>::update(parameters, state), gradient.data(), T(1), {}}, parameters.size()});
   };
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     Layer<T>& layer = network.layers[l];

@@ -45,10 +45,10 @@ class Trainer {
   StepsDone run(Network<T>& network, const Data& data, const Rows& rows,
                 const double* learning_rates, double* losses, const Interrupted& interrupted);
 
-  // A step in two halves, for a loss that is computed elsewhere: the outputs (N, K) of a batch of at
-  // most batch_size rows, row-major and in the user's units; then the rest of the step on the same
-  // rows, with each sample's loss and its gradient at these outputs. Returns the step's loss; where
-  // it is not finite nothing is updated.
+  // A step in two halves, for a loss that is computed elsewhere: the outputs (N, K) of a batch of
+  // at most batch_size rows, row-major and in the user's units; then the rest of the step on the
+  // same rows, with each sample's loss and its gradient at these outputs. Returns the step's loss;
+  // where it is not finite nothing is updated.
   void begin(Network<T>& network, const Data& data, const Rows& rows, T* outputs);
   double finish(Network<T>& network, const Data& data, const Rows& rows, const T* losses,
                 const T* doutputs, double learning_rate);
@@ -76,9 +76,9 @@ class Trainer {
   int threads_;
   Workspace<P> work_;
   Optimizer<T> optimizer_;
-  std::optional<Network<T>> unfolded_;    // what is trained, with batch normalisation
-  std::vector<Buffer<T>> squares_;        // of each layer's weights, with reg and fused steps
-  std::optional<Gradients<T>> stored_;    // where steps do not end fused
+  std::optional<Network<T>> unfolded_;  // what is trained, with batch normalisation
+  std::vector<Buffer<T>> squares_;      // of each layer's weights, with reg and fused steps
+  std::optional<Gradients<T>> stored_;  // where steps do not end fused
   std::optional<Clipping<T>> clipping_;
 };
 

@@ -30,8 +30,8 @@ struct Workspace {
   Buffer<T> targets;       // (N, K / levels) in panels, read as they are:
   Buffer<T> target_shift;  // zeros,
   Buffer<T> target_scale;  // and ones
-  Buffer<T> losses;   // N
-  Buffer<T> scores;   // N
+  Buffer<T> losses;        // N
+  Buffer<T> scores;        // N
   Techniques techniques;
   std::vector<BatchNorm<T>> norms;  // of the hidden layers, or empty
   Buffer<T> zeros;                  // in place of a bias that comes after normalisation

@@ -132,7 +132,8 @@ template <class T>
 void between_backward(const Between<T>& b, Range panels) {
   using S = Vec<T>;
   // From what the next layer read back to the activation: where it was dropped, nothing comes back.
-  const S unscale = S::broadcast(static_cast<T>(static_cast<double>(b.remaining) / double{all_remain}));
+  const S unscale =
+      S::broadcast(static_cast<T>(static_cast<double>(b.remaining) / double{all_remain}));
   for (std::int64_t p = panels.begin; p < panels.end; ++p) {
     with_activation(b.activation, [&]<class Kind>() {
       for_each_vector(b, p, [&](std::int64_t at, S mask) {

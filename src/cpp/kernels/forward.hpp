@@ -90,9 +90,8 @@ void forward(const Forward<P>& f, Range samples, Range panels) {
                               rows, columns);
       if (!last) continue;
       T* kept = f.preactivation != nullptr ? f.preactivation + at : nullptr;
-      with_activation(f.activation, [&]<class Kind>() {
-        finish_forward<T, Kind>(z, kept, bias, rows, columns);
-      });
+      with_activation(f.activation,
+                      [&]<class Kind>() { finish_forward<T, Kind>(z, kept, bias, rows, columns); });
       if (f.rounded.along != nullptr) {
         round_rows_of_panel(z, f.samples, p, row, rows, columns, f.rounded);
       }

@@ -35,7 +35,7 @@ __attribute__((noinline)) void normalized_entries(const Gather<T>& g, std::int64
 template <class T>
 class WeightsAhead {
  public:
-  WeightsAhead(const Gather<T>& g, const Forward<T>& f, Range samples, Range panels)
+  WeightsAhead(const Gather<T>& g, const Forward<Exact<T>>& f, Range samples, Range panels)
       : g_(g), f_(f), samples_(samples), panels_(panels), sample_(samples.begin - 1) {
     for (std::int64_t n = samples.begin; n < samples.begin + near; ++n) bring_row(n);
     for (std::int64_t i = 0; i < distance; ++i) advance();
@@ -85,7 +85,7 @@ class WeightsAhead {
   }
 
   const Gather<T>& g_;
-  const Forward<T>& f_;
+  const Forward<Exact<T>>& f_;
   const Range samples_;
   const Range panels_;
   const std::int64_t size_ = twolayer::size_of(g_.x.type);
@@ -149,7 +149,8 @@ void sparse_product_of(const SparseProduct<T>& p, std::int64_t first, std::int64
 
 // output (N, H) = activation(x W + b), x the rows of `from`; f.input is not used.
 template <class T>
-void forward_sparse(const Gather<T>& from, const Forward<T>& f, Range samples, Range panels) {
+void forward_sparse(const Gather<T>& from, const Forward<Exact<T>>& f, Range samples,
+                    Range panels) {
   using S = Vec<T>;
   constexpr std::int64_t at_once = 64;  // stored values
   T values[at_once];
@@ -173,10 +174,12 @@ void forward_sparse(const Gather<T>& from, const Forward<T>& f, Range samples, R
       }
       i += count;
     } while (i < entries.end);
-    with_activation(f.activation, [&]<Activation kind>() {
+    with_activation(f.activation, [&]<class Kind>() {
       for (std::int64_t p = panels.begin; p < panels.end; ++p) {
-        finish_forward<T, kind>(f.output + (p * f.samples + n) * panel_width,
-                                f.bias + p * panel_width, 1, columns_in_panel(f.outputs, p));
+        const std::int64_t at = (p * f.samples + n) * panel_width;
+        T* kept = f.preactivation != nullptr ? f.preactivation + at : nullptr;
+        finish_forward<T, Kind>(f.output + at, kept, f.bias + p * panel_width, 1,
+                                columns_in_panel(f.outputs, p));
       }
     });
   }
@@ -262,10 +265,10 @@ void add_entries(const BlockEntries<T>& entries, const T* doutput, std::int64_t 
 
 // Brings near the rows of the weights that a block's entries touch.
 template <class T>
-void want_touched(const Update<T>& u, std::int64_t first, const BlockEntries<T>& entries) {
+void want_touched(const Update<Exact<T>>& u, std::int64_t first, const BlockEntries<T>& entries) {
   constexpr std::int64_t line = cache_line / std::int64_t{sizeof(T)};
   for (std::int64_t p = 0; p < twolayer::panel_count(u.outputs); ++p) {
-    const T* panel = u.weights + (p * u.inputs + first) * panel_width;
+    const T* panel = u.weights.parameters + (p * u.inputs + first) * panel_width;
     for (std::int64_t i = 0; i < entries.count; ++i) {
       const T* row = panel + entries.rows[i] * panel_width;
       for (std::int64_t c = 0; c < panel_width; c += line) __builtin_prefetch(row + c);
@@ -276,15 +279,17 @@ void want_touched(const Update<T>& u, std::int64_t first, const BlockEntries<T>&
 // As update_weights(), over the rows of `from`; u.input is not used. `cursors` are N numbers of the
 // calling thread's own.
 template <class T>
-void update_sparse(const Gather<T>& from, const Update<T>& u, Range blocks, std::int64_t* cursors) {
+void update_sparse(const Gather<T>& from, const Update<Exact<T>>& u, Range blocks,
+                   std::int64_t* cursors) {
   if (blocks.begin >= blocks.end) return;
   alignas(64) T gradient[block_rows * panel_width];
   BlockEntries<T> entries;
   const std::int64_t panels = twolayer::panel_count(u.outputs);
   // Where a weight's gradient is zero its own step is w - 0: the bits stay as they are. Only with
   // state, decay or a sum of squares do the others have anything to do.
-  const bool only_touched = u.step.kind == OptimizerKind::sgd && u.step.weight_decay == 0 &&
-                            u.two_reg == 0 && u.squares == nullptr;
+  const bool only_touched =
+      u.weights.gradient == nullptr && u.step.kind == Optimizers::index_of<Sgd>() &&
+      u.step.constants[Sgd::decay] == 0 && u.two_reg == 0 && u.squares == nullptr;
   for (std::int64_t n = 0; n < from.samples; ++n) {
     cursors[n] = cursor_from(from, n, blocks.begin * block_rows);
   }
@@ -331,12 +336,12 @@ void update_sparse(const Gather<T>& from, const Update<T>& u, Range blocks, std:
       const std::int64_t ahead_offset =
           (ahead_panel * u.inputs + ahead_block * block_rows) * panel_width;
       const std::int64_t ahead_rows = columns_in_panel(u.inputs, ahead_block);
-      with_optimizer(u.step.kind, [&]<OptimizerKind kind>() {
+      with_optimizer(u.weights, u.step, [&]<class Kind>() {
         if (only_touched) {
           for (; touched != 0; touched &= touched - 1) {
             const std::int64_t row = __builtin_ctz(touched);
-            update_rows<T, kind>(u, gradient + row * panel_width, offset + row * panel_width, 1,
-                                 columns, nullptr);
+            update_rows<Kind>(u.weights, u.step, u.two_reg, gradient + row * panel_width,
+                              offset + row * panel_width, 1, columns, static_cast<T*>(nullptr));
           }
           return;
         }
@@ -346,12 +351,12 @@ void update_sparse(const Gather<T>& from, const Update<T>& u, Range blocks, std:
           if (more && row < ahead_rows) {
             const std::int64_t ahead_count = ahead_rows - row < few ? ahead_rows - row : few;
             Ahead ahead;
-            want_rows(u, ahead_offset + row * panel_width, ahead_count, ahead);
+            want_rows(u.weights, ahead_offset + row * panel_width, ahead_count, ahead);
             const auto bytes = ahead_count * panel_width * std::int64_t{sizeof(T)};
             for (std::int64_t i = 0; i < bytes; i += cache_line) ahead.fetch();
           }
-          update_rows<T, kind>(u, gradient + row * panel_width, offset + row * panel_width, count,
-                               columns, wanted_squares);
+          update_rows<Kind>(u.weights, u.step, u.two_reg, gradient + row * panel_width,
+                            offset + row * panel_width, count, columns, wanted_squares);
         }
       });
       if (u.squares != nullptr) u.squares[block * panels + p] = sum_of_lanes(squares);

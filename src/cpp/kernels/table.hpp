@@ -60,8 +60,8 @@ struct Forward {
   const T* bias;
   const T* corrections;  // RoundedWeights'; or null
   T* output;
-  T* preactivation;     // (N, H), kept for activations that want it on the way back; or null
-  Operand<P> rounded;   // the output as products read it, where that is another; or nulls
+  T* preactivation;    // (N, H), kept for activations that want it on the way back; or null
+  Operand<P> rounded;  // the output as products read it, where that is another; or nulls
   std::int64_t samples;
   std::int64_t inputs;
   std::int64_t outputs;
@@ -128,7 +128,7 @@ struct Destination {
 template <class P>
 struct Update {
   using T = typename P::Scalar;
-  const typename P::Element* input;    // across, as the next; null for CSR rows
+  const typename P::Element* input;  // across, as the next; null for CSR rows
   const typename P::Element* doutput;
   std::int64_t samples;
   std::int64_t inputs;

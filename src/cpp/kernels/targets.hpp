@@ -1,5 +1,5 @@
-// The targets that are built in, each defined in targets/<name>.cpp: CMakeLists.txt lists them, best
-// first, in TWOLAYER_TARGETS.
+// The targets that are built in, each defined in targets/<name>.cpp: CMakeLists.txt lists them,
+// best first, in TWOLAYER_TARGETS.
 #pragma once
 
 #include "table.hpp"
@@ -24,5 +24,7 @@ struct Target {
 #define TWOLAYER_TARGET(name) extern const Target target_##name;
 TWOLAYER_TARGETS
 #undef TWOLAYER_TARGET
+
+extern const NativeBfloat16 native_bfloat16_avx512;  // where avx512 is
 
 }  // namespace twolayer

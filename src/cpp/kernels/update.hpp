@@ -129,11 +129,11 @@ void update_weights(const Update<P>& u, Range blocks, typename P::Scalar* scratc
           want_rounded<P>(u.rounded, p, block_begin + first, count, ahead);
           if (block + 1 < blocks.end) {
             ahead.want_part(u.input + (block + 1) * stride,
-                            stride * std::int64_t{sizeof(typename P::Element)},
-                            p * tiles.count + i, panels * tiles.count);
+                            stride * std::int64_t{sizeof(typename P::Element)}, p * tiles.count + i,
+                            panels * tiles.count);
           }
-          product<P, Left::transposed>({u.input + block * stride + first, 0,
-                                        u.doutput + p * stride, gradient, groups, false, &ahead},
+          product<P, Left::transposed>({u.input + block * stride + first, 0, u.doutput + p * stride,
+                                        gradient, groups, false, &ahead},
                                        count, columns);
           send(first, count);
         }

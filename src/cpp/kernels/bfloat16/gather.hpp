@@ -2,7 +2,7 @@
 #pragma once
 
 #include "../gather.hpp"
-#include "tile.hpp"
+#include "operands.hpp"
 
 namespace {
 
@@ -15,10 +15,10 @@ __attribute__((always_inline)) inline void normalize_pair(const Bfloat16Gather& 
                                                           const Element* lower, bool two) {
   using S = Vec<float>;
   const Gather<float>& g = b.from;
-  const std::int64_t pairs = twolayer::pair_count(g.samples);
+  const std::int64_t pairs = group_count<Bfloat16>(g.samples);
   const std::int64_t column = panel * panel_width;
-  Pair* plain = b.to.plain + (panel * g.samples + n) * plain_width;
-  Pair* paired = b.to.paired + (panel * pairs + n / 2) * panel_width;
+  Pair* along = b.to.along + (panel * g.samples + n) * along_width;
+  Pair* across = b.to.across + (panel * pairs + n / 2) * panel_width;
   for (std::int64_t i = 0; i < panel_width; i += S::width) {
     const auto normalized = [&](const Element* source) {
       const S centred = converted<float>(source + i) - S::load(g.shift + column + i);
@@ -26,9 +26,9 @@ __attribute__((always_inline)) inline void normalize_pair(const Bfloat16Gather& 
     };
     const S one = normalized(upper);
     const S other = two ? normalized(lower) : S::zero();
-    store_rounded(plain + i / 2, one);
-    if (two) store_rounded(plain + plain_width + i / 2, other);
-    store_paired(paired + i, one, other);
+    store_rounded(along + i / 2, one);
+    if (two) store_rounded(along + along_width + i / 2, other);
+    store_paired(across + i, one, other);
   }
 }
 

@@ -2,8 +2,8 @@
 // dot product takes subnormal numbers for zero, and gives zero for them.
 #pragma once
 
-#include "../targets/avx512.hpp"
 #include "../operands.hpp"
+#include "../targets/avx512.hpp"
 
 namespace {
 

@@ -76,8 +76,7 @@ void round_rows_of_block(const RoundedWeights& m, std::int64_t block, std::int64
 }
 
 template <>
-inline void round_block<Bfloat16>(const RoundedWeights& m, std::int64_t block,
-                                  std::int64_t panel) {
+inline void round_block<Bfloat16>(const RoundedWeights& m, std::int64_t block, std::int64_t panel) {
   if (m.fold != nullptr) {
     round_rows_of_block<true>(m, block, panel);
   } else {

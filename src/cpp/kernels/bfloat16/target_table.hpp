@@ -2,10 +2,9 @@
 #pragma once
 
 #include "../math.hpp"
+#include "../target_table.hpp"
 #include "gather.hpp"
 #include "operands.hpp"
-
-#include "../target_table.hpp"
 
 namespace {
 

@@ -13,7 +13,7 @@ struct Logistic : Elementwise<Logistic> {
   template <class V>
   static V value(V z, V t, V) {
     const V e = exp(V::zero() - abs(z));
-    return max(V::zero(), z) - z * t + log1p_up_to_one(e);
+    return max(V::zero(), z) - z * t + log1p(e);
   }
   template <class V>
   static V slope(V z, V t, V) {

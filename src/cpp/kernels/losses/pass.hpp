@@ -15,14 +15,6 @@ inline Vec<T> log_of_normals(Vec<T> x) {
   return Vec<T>::load(to);
 }
 
-// log(1 + e) for 0 <= e <= 1, or NaN. What rounding took from 1 + e is added by the log's slope.
-template <class T>
-inline Vec<T> log1p_up_to_one(Vec<T> e) {
-  const Vec<T> one = Vec<T>::broadcast(T(1));
-  const Vec<T> sum = one + e;
-  return log_of_normals(sum) + (e - (sum - one)) / sum;
-}
-
 template <class T>
 void loss(const twolayer::Loss<T>& s, twolayer::Range samples) {
   twolayer::Losses::with(s.kind, [&]<class Kind>() { Kind::template apply<Vec<T>>(s, samples); });

@@ -9,9 +9,8 @@
 
 namespace {
 
-using Optimizers =
-    twolayer::List<Sgd, SgdWithMomentum<false>, SgdWithMomentum<true>, Adam, AdamW, Lion,
-                   RmsProp<false, false>, RmsProp<false, true>, RmsProp<true, false>,
-                   RmsProp<true, true>>;
+using Optimizers = twolayer::List<Sgd, SgdWithMomentum<false>, SgdWithMomentum<true>, Adam, AdamW,
+                                  Lion, RmsProp<false, false>, RmsProp<false, true>,
+                                  RmsProp<true, false>, RmsProp<true, true>>;
 
 }  // namespace

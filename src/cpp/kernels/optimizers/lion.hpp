@@ -28,8 +28,8 @@ struct Lion {
     const V direction = fma(V::broadcast(c[beta1]), m, V::broadcast(c[one_minus_beta1]) * g);
     fma(V::broadcast(c[beta2]), m, V::broadcast(c[one_minus_beta2]) * g).store(state[0] + at);
     // A NaN has no sign and stays one.
-    const V sign = select(greater(abs(direction), V::zero()),
-                          copysign(V::broadcast(1), direction), direction);
+    const V sign =
+        select(greater(abs(direction), V::zero()), copysign(V::broadcast(1), direction), direction);
     return fma(V::broadcast(c[minus_rate]), sign, w * V::broadcast(c[decayed]));
   }
 };

@@ -10,17 +10,17 @@ namespace {
 
 template <bool centred, bool with_momentum>
 struct RmsProp {
-  static constexpr const char* name = centred
-                                          ? with_momentum ? "centred_rmsprop_with_momentum"
-                                                          : "centred_rmsprop"
-                                          : with_momentum ? "rmsprop_with_momentum" : "rmsprop";
+  static constexpr const char* name =
+      centred         ? with_momentum ? "centred_rmsprop_with_momentum" : "centred_rmsprop"
+      : with_momentum ? "rmsprop_with_momentum"
+                      : "rmsprop";
   static constexpr twolayer::Names hyperparameters = {"weight_decay", "alpha", "epsilon",
                                                       "momentum"};
   static constexpr twolayer::Names states =
       centred ? with_momentum ? twolayer::Names{"square_average", "gradient_average", "momentum"}
                               : twolayer::Names{"square_average", "gradient_average"}
-              : with_momentum ? twolayer::Names{"square_average", "momentum"}
-                              : twolayer::Names{"square_average"};
+      : with_momentum ? twolayer::Names{"square_average", "momentum"}
+                      : twolayer::Names{"square_average"};
   enum { minus_rate, decay, alpha, one_minus_alpha, epsilon, momentum };
 
   template <class T>
