@@ -17,11 +17,9 @@ from twolayer_ext.errors import (
     TrainingInterrupted,
     TwolayerError,
 )
-from twolayer_ext.gradients import GradientReport, check_gradients
-from twolayer_ext.network import Network, load
+from twolayer_ext.network import GradientReport, Network, check_gradients, load
 from twolayer_ext.sweeping import SweepResult, sweep
-from twolayer_ext.techniques import Augment
-from twolayer_ext.training import EpochEvent, TrainResult, train
+from twolayer_ext.training import Augment, EpochEvent, TrainResult, train
 
 __version__ = "0.1.0"
 

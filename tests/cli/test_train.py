@@ -14,10 +14,10 @@ import pytest
 
 import twolayer_ext as tl
 from cli_runs import QUICK, assert_one_line_error
-from twolayer_ext import serialization
 from twolayer_ext.cli import main
 from twolayer_ext.cli import train as train_command
 from twolayer_ext.cli.sources import load_split
+from twolayer_ext.network import serialization
 from twolayer_ext.training import fit
 
 FOR_ANY_DATA = sorted(name for name in train_command.RECIPES if name.startswith("study"))

@@ -20,7 +20,7 @@ from twolayer_ext.cli.sources import SPLIT_HELP, Split, is_digits, load_split
 from twolayer_ext.cli.table import Table, percent
 from twolayer_ext.errors import MissingExtraError, TrainingInterrupted
 from twolayer_ext.network import Network, load
-from twolayer_ext.serialization import check_writable, whole_file
+from twolayer_ext.network.serialization import check_writable, whole_file
 from twolayer_ext.training import DEFAULTS, EpochEvent, TrainOptions, TrainResult, fit
 
 RECIPES: dict[str, Callable[[], TrainOptions]] = {

@@ -15,11 +15,11 @@ from twolayer_ext import checks, recipes
 from twolayer_ext.checks import Array
 from twolayer_ext.datasets import Dataset
 from twolayer_ext.network import Network, NetworkBase
-from twolayer_ext.progress import RunsProgress
-from twolayer_ext.side_by_side import Advance, Task, run_side_by_side
 from twolayer_ext.study import protocol
 from twolayer_ext.study.protocol import Row, Scale
+from twolayer_ext.sweeping.side_by_side import Advance, Task, run_side_by_side
 from twolayer_ext.training import DEFAULTS, EpochEvent, History, TrainOptions, fit
+from twolayer_ext.training.progress import RunsProgress
 
 Labels = NDArray[np.int64]
 

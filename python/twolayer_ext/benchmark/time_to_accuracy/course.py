@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from twolayer_ext import datasets, normalization
+from twolayer_ext import datasets
 from twolayer_ext.checks import Array
+from twolayer_ext.network import normalization
 
 # The study validates on 1000 images, where 51.4% has a standard error of 1.6 points: the first
 # of several looks would often be beyond a goal by luck. On 5000 it is 0.7.
