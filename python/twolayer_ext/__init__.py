@@ -6,7 +6,7 @@
 >>> classes = result.network.predict(digits.x)
 """
 
-from twolayer_ext import datasets, distributions, errors, recipes, reference, schedules
+from twolayer_ext import datasets, distributions, errors, plots, recipes, reference, schedules
 from twolayer_ext._core import build_info
 from twolayer_ext.errors import (
     DivergenceError,
@@ -44,6 +44,7 @@ __all__ = [
     "distributions",
     "errors",
     "load",
+    "plots",
     "recipes",
     "reference",
     "schedules",

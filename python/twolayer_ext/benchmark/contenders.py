@@ -206,7 +206,7 @@ class Numpy(Contender):
 
 
 class NumpySession(Session):
-    """See `Numpy`. Written for speed; the readable twin that says what is right is the room `reference`."""
+    """See `Numpy`. Written for speed; what is right says the readable twin, in reference/."""
 
     def __init__(self, workload: Workload, variant: Variant, dtype: str) -> None:
         super().__init__(workload, variant)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from twolayer_ext import build_info, datasets
 from twolayer_ext.cli.table import Table, percent
-from twolayer_ext.study import figures, protocol
+from twolayer_ext.plots import require_matplotlib
+from twolayer_ext.study import protocol
 from twolayer_ext.study.report import write_report
 from twolayer_ext.study.runs import Data, Run, run_study
 
@@ -47,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train all nets of the study and write the report."""
-    figures.require_matplotlib()
+    require_matplotlib("the report's pictures")
     data = Data.of(*datasets.load_cifar10(arguments.data))
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)

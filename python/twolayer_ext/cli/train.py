@@ -199,7 +199,7 @@ def _print_epoch(table: Table, event: EpochEvent) -> None:
     )
 
 
-def _evaluate(result: TrainResult, split: Split) -> None:
+def _evaluate(result: TrainResult[Network], split: Split) -> None:
     network, history = result.network, result.history
     table = Table(["set", "rows", "loss", "accuracy"])
     if split.validation_fraction == 0.0:  # else only train() knows which rows it trained on
@@ -220,7 +220,7 @@ def _evaluate(result: TrainResult, split: Split) -> None:
         table.row(["test", f"{len(split.test):,}", f"{loss:.4f}", percent(accuracy)])
 
 
-def _save(folder: Path, result: TrainResult, split: Split) -> None:
+def _save(folder: Path, result: TrainResult[Network], split: Split) -> None:
     """Write the three files, each whole or not at all, and say which were written."""
     result.network.save(folder / NETWORK_FILE)
     history = {name: [_json_number(v) for v in values] for name, values in result.history.items()}

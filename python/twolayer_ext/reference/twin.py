@@ -49,7 +49,7 @@ class Network(NetworkBase):
 _DEFAULTS: TrainOptions = {**training.DEFAULTS, "dtype": DefaultText("float64")}
 
 
-def train(x: ArrayLike, y: ArrayLike, **options: Unpack[TrainOptions]) -> TrainResult:
+def train(x: ArrayLike, y: ArrayLike, **options: Unpack[TrainOptions]) -> TrainResult[Network]:
     """Train as `twolayer_ext.train` does, with the same arguments; `dtype` is float64 by default.
 
     The same seed gives the same initial weights and the same batches as there.

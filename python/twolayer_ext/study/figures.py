@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twolayer_ext import plots
-from twolayer_ext.errors import MissingExtraError
 from twolayer_ext.plots import GRID_COLOUR, STYLE, TEXT_COLOUR, TRAINING_COLOUR, VALIDATION_COLOUR
 from twolayer_ext.study.protocol import ROWS, Row
 from twolayer_ext.study.runs import Run, Study
@@ -25,14 +24,6 @@ _PIXELS_PER_INCH = 130
 _PUBLISHED_COLOUR = "#8a939b"
 _OURS, _PYTORCH = TRAINING_COLOUR, VALIDATION_COLOUR
 _CURED_COLOUR = "#5a9a4a"
-
-
-def require_matplotlib() -> None:
-    """Raise MissingExtraError if matplotlib is not installed."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("the report's pictures", "plot") from error
 
 
 def png(figure: Figure) -> bytes:

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn, TypeAlias
+from typing import Generic, NoReturn, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,20 +22,23 @@ from twolayer_ext.streams import Purpose, generator
 from twolayer_ext.training.progress import Progress
 
 History: TypeAlias = dict[str, list[float]]
+NetworkT = TypeVar("NetworkT", bound=NetworkBase)
+# The same where a network is only read.
+NetworkT_co = TypeVar("NetworkT_co", bound=NetworkBase, covariant=True)
 
 EPOCH_KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 # A call into the engine cannot be interrupted: it should last between these times.
 _SHORT_CALL, _LONG_CALL = 0.012, 0.025
 
 
-@dataclass(frozen=True)
-class TrainResult:
+@dataclass(frozen=True, repr=False)
+class TrainResult(Generic[NetworkT_co]):
     """What training gives.
 
     Attributes
     ----------
     network : Network
-        The trained network.
+        The trained network, of the class that was trained.
     history : dict of lists of float
         One entry an epoch: ``loss`` (mean of the step losses, weighted by batch size),
         ``accuracy`` (of the predictions made while training, each before its update),
@@ -48,9 +51,20 @@ class TrainResult:
         of equals. The network has its parameters, unless Ctrl-C ended the training.
     """
 
-    network: NetworkBase
+    network: NetworkT_co
     history: History
     best_epoch: int | None = None
+
+    def __repr__(self) -> str:
+        """Name the network, and where training ended; the history would fill pages."""
+        parts = [f"{len(self.history.get('loss', ()))} epochs"]
+        for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+            values = self.history.get(name)
+            if values and not math.isnan(values[-1]):
+                parts.append(f"{name} {values[-1]:.4g}")
+        if self.best_epoch is not None:
+            parts.append(f"best epoch {self.best_epoch}")
+        return f"TrainResult({self.network!r}, {', '.join(parts)})"
 
 
 @dataclass(frozen=True)
@@ -130,14 +144,14 @@ class _Epoch:
 
 
 @dataclass
-class Loop:
+class Loop(Generic[NetworkT]):
     """One run of training; `run` is called once.
 
     `watch` is told, before each call of the engine, what share of the steps is done, 0 to 1; what
     it raises ends the run.
     """
 
-    network: NetworkBase
+    network: NetworkT
     trainer: EngineTrainer
     data: Data
     plan: Plan
@@ -151,7 +165,7 @@ class Loop:
     _samples: int = 0
     _batches_at_once: int = 1
 
-    def run(self) -> TrainResult:
+    def run(self) -> TrainResult[NetworkT]:
         """Train; see `twolayer_ext.train` for what is raised."""
         self._publish()
         total, epochs = self.plan.total(len(self.data.rows))
@@ -175,7 +189,7 @@ class Loop:
             raise TrainingInterrupted(self._result()) from None
         return self._result()
 
-    def _result(self) -> TrainResult:
+    def _result(self) -> TrainResult[NetworkT]:
         best = None if self._best is None else self._best[0]
         return TrainResult(self.network, self.history, best)
 

@@ -8,10 +8,10 @@ from typing import cast
 from numpy.typing import ArrayLike
 
 from twolayer_ext import checks
-from twolayer_ext.network import Network, NetworkBase, initializers, normalization, techniques
+from twolayer_ext.network import Network, initializers, normalization, techniques
 from twolayer_ext.schedules import Schedule
 from twolayer_ext.training.augment import Augment
-from twolayer_ext.training.loop import Callback, Data, Loop, TrainResult, Watch
+from twolayer_ext.training.loop import Callback, Data, Loop, NetworkT, TrainResult, Watch
 from twolayer_ext.training.options import (
     DEFAULT_SIZES,
     DefaultNumber,
@@ -70,8 +70,8 @@ def train(
     threads: int | None = None,
     progress: bool | None = None,
     callbacks: Iterable[Callback] = (),
-    network: NetworkBase | None = None,
-) -> TrainResult:
+    network: Network | None = None,
+) -> TrainResult[Network]:
     """Train a multi-layer perceptron for classification.
 
     The same arguments give the same bits, whatever the number of threads. All arguments are
@@ -238,14 +238,14 @@ DEFAULTS = cast(TrainOptions, train.__kwdefaults__)
 
 
 def fit(
-    network_class: type[NetworkBase],
+    network_class: type[NetworkT],
     x: ArrayLike,
     y: ArrayLike,
     options: TrainOptions,
     *,
     classes: int | None = None,
     watch: Watch | None = None,
-) -> TrainResult:
+) -> TrainResult[NetworkT]:
     """Train with the engine of `network_class`; see `prepare`, and `Loop` for `watch`."""
     _, begin = prepare(network_class, x, y, options, classes=classes)
     loop = begin()
@@ -254,13 +254,13 @@ def fit(
 
 
 def prepare(
-    network_class: type[NetworkBase],
+    network_class: type[NetworkT],
     x: ArrayLike,
     y: ArrayLike,
     options: TrainOptions,
     *,
     classes: int | None = None,
-) -> tuple[Data, Callable[[], Loop]]:
+) -> tuple[Data, Callable[[], Loop[NetworkT]]]:
     """Check every argument of `train`; return the checked data, and what makes the loop over it.
 
     `options` holds every argument of `train`; `classes` is the C of a new network where it is
@@ -299,7 +299,7 @@ def prepare(
         validation = rows, labels, validation_rows
     data = Data(rows, labels, training_rows, validation, weights)
 
-    def begin() -> Loop:
+    def begin() -> Loop[NetworkT]:
         """Make network and trainer; all arguments are right."""
         start = network
         if start is None:

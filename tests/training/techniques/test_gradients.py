@@ -7,8 +7,9 @@ import pytest
 
 import twolayer_ext as tl
 
-# As in network/test_gradients.py: no gradient may be much smaller than 1e-3, no relu near its kink. Of
-# the first sixty seeds these are the best for all techniques together; their errors are below 2e-8.
+# As in network/test_gradients.py: no gradient may be much smaller than 1e-3, no relu near its
+# kink. Of the first sixty seeds these are the best for all techniques together; their errors are
+# below 2e-8.
 H = 3e-5
 SEEDS = {
     "relu": (55, 16, 5),
