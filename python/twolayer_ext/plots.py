@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twolayer_ext.errors import MissingExtraError
-from twolayer_ext.network.serialization import whole_file
+from twolayer_ext.files.writing import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,7 +17,7 @@ from cli_runs import QUICK, assert_one_line_error
 from twolayer_ext.cli import main
 from twolayer_ext.cli import train as train_command
 from twolayer_ext.cli.sources import load_split
-from twolayer_ext.network import serialization
+from twolayer_ext.files import writing
 from twolayer_ext.training import fit
 
 FOR_ANY_DATA = sorted(name for name in train_command.RECIPES if name.startswith("study"))
@@ -298,7 +298,7 @@ def test_a_folder_without_the_right_to_write(tmp_path, blobs, capsys, monkeypatc
     def denied(**_):  # as the file system says it, but to root
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(serialization.tempfile, "TemporaryFile", denied)
+    monkeypatch.setattr(writing.tempfile, "TemporaryFile", denied)
     status = main(["train", "--data", str(blobs), "--out", "a/run"])
     assert_one_line_error(capsys, status, "a/run/network.npz: Permission denied")
     assert list(tmp_path.iterdir()) == [blobs]

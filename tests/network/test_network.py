@@ -179,7 +179,7 @@ def test_other_arguments_are_checked(net):
             call(x, y, threads=1.5)
 
 
-@pytest.mark.parametrize("dtype", checks.DTYPES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", checks.ACTIVATIONS)
 def test_threads_do_not_change_a_bit(pixels, activation, dtype):
     net = tl.Network((40, 70, 33, 5), activation=activation, dtype=dtype, normalize=(127.5, 70))

@@ -16,7 +16,7 @@ import pytest
 import twolayer_ext as tl
 from twolayer_ext import checks
 from twolayer_ext.errors import FileFormatError
-from twolayer_ext.network import serialization
+from twolayer_ext.files import writing
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def save_entries(path, arrays):
 
 
 @pytest.mark.parametrize("activation", checks.ACTIVATIONS)
-@pytest.mark.parametrize("dtype", checks.DTYPES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("sizes", [(3, 2), (5, 4, 3), (7, 1, 1, 2)])
 def test_round_trip_to_the_bit(backend, tmp_path, same_bits, sizes, dtype, activation):
     shift = np.arange(sizes[0]) / 3
@@ -105,7 +105,7 @@ def test_error_while_writing_leaves_the_old_file(net, tmp_path, monkeypatch):
     def full(*arguments, **keywords):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(serialization.os, "fsync", full)
+    monkeypatch.setattr(writing.os, "fsync", full)
     with pytest.raises(OSError, match="no space left"):
         net.save(path)
     assert path.read_text() == "old"
@@ -142,7 +142,7 @@ def test_devices_are_not_replaced(net):
 def test_an_error_of_another_file_keeps_its_name(tmp_path):
     with (
         pytest.raises(FileNotFoundError, match="elsewhere"),
-        serialization.whole_file(tmp_path / "net.npz"),
+        writing.whole_file(tmp_path / "net.npz"),
     ):
         (tmp_path / "elsewhere").read_text()
     assert not list(tmp_path.iterdir())
@@ -331,7 +331,7 @@ def test_header_that_promises_too_much_allocates_nothing(small):
                     stream.write(header.getvalue())
                 else:
                     np.save(stream, array)
-    with pytest.raises(FileFormatError, match="W1 has the shape"):
+    with pytest.raises(FileFormatError, match="W1: 0 bytes follow a header"):
         tl.load(small)
 
 

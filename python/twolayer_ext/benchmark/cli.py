@@ -18,7 +18,7 @@ from twolayer_ext.benchmark.time_to_accuracy.course import load_split
 from twolayer_ext.benchmark.time_to_accuracy.goals import GOALS, goals_named
 from twolayer_ext.benchmark.time_to_accuracy.race import race
 from twolayer_ext.benchmark.time_to_accuracy.racers import Racer, racers
-from twolayer_ext.network.serialization import check_writable
+from twolayer_ext.files.writing import check_writable
 
 _ROUNDS = 5
 _QUICK_ROWS = 7000

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from twolayer_ext.benchmark.run import CaseResult, Report, Timing
-from twolayer_ext.network.serialization import whole_file
+from twolayer_ext.files.writing import whole_file
 
 _HEADINGS = ("contender", "samples/s", "min ... max", "GFLOP/s", "of peak", "ours is", "how")
 _LIMITS = {

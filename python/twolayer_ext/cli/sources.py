@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from twolayer_ext import datasets
 from twolayer_ext.checks import as_labels, as_rows
 from twolayer_ext.datasets import Dataset
-from twolayer_ext.datasets.npy import map_npy, read_npz
+from twolayer_ext.files.npy import map_npy, read_npz
 from twolayer_ext.streams import Purpose, generator
 
 EMBEDDED = "digits"

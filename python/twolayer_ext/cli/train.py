@@ -19,8 +19,8 @@ from twolayer_ext.cli.schedule import parse_schedule
 from twolayer_ext.cli.sources import SPLIT_HELP, Split, is_digits, load_split
 from twolayer_ext.cli.table import Table, percent
 from twolayer_ext.errors import MissingExtraError, TrainingInterrupted
+from twolayer_ext.files.writing import check_writable, whole_file
 from twolayer_ext.network import Network, load
-from twolayer_ext.network.serialization import check_writable, whole_file
 from twolayer_ext.training import DEFAULTS, EpochEvent, TrainOptions, TrainResult, fit
 
 RECIPES: dict[str, Callable[[], TrainOptions]] = {

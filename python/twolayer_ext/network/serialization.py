@@ -9,45 +9,27 @@ array of another type, shape or size than the layer sizes demand, checksums comp
 
 from __future__ import annotations
 
-import errno
-import math
 import os
-import re
-import secrets
-import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twolayer_ext import checks
 from twolayer_ext.checks import Array, Parameters
-from twolayer_ext.datasets.files import (
-    check_shape,
-    check_text,
-    file_size,
-    open_regular,
-    zip_errors,
-)
 from twolayer_ext.errors import FileFormatError
+from twolayer_ext.files.npy import read_array
+from twolayer_ext.files.reading import file_size, open_regular, zip_errors
+from twolayer_ext.files.writing import whole_file
 from twolayer_ext.network import normalization
 
 FORMAT = "twolayer-ext network 1"
 _MAX_LAYERS = 10_000
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the same network gives the same bytes at any time
 _ZIP64_FROM = 2**31 - 2**20
-# The header as NumPy writes it, for numbers and text, and nothing else: it is never evaluated.
-_MAGIC = b"\x93NUMPY\x01\x00"
-_HEADER = re.compile(
-    rb"\{'descr': '(?P<dtype>[<>|][a-zA-Z]\d{0,4})', 'fortran_order': (?P<fortran>True|False), "
-    rb"'shape': \((?P<shape>(?:\d{1,19},? ?){0,9})\), \} *\n"
-)
 
 
 @dataclass(frozen=True)
@@ -60,60 +42,6 @@ class NetworkState:
     shift: NDArray[np.float64]
     scale: NDArray[np.float64]
     parameters: Parameters
-
-
-@contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a file for writing that takes its name only when the block ends without an error.
-
-    Raises
-    ------
-    OSError
-        The file cannot be written, or `path` is a folder, a pipe or a device. It names `path`, not
-        the temporary file beside it.
-    """
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".twolayer-{secrets.token_hex(8)}.tmp")
-    try:
-        _refuse_others_than_files(target)
-        with temporary.open("xb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        own = error.filename is None or str(error.filename) in (str(target), str(temporary))
-        if error.errno is None or not own:
-            raise
-        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
-    finally:
-        with suppress(OSError):  # mostly because it has its name, or was never made
-            temporary.unlink()
-
-
-def check_writable(path: str | os.PathLike[str]) -> None:
-    """Find out, before the work whose result goes there, that `whole_file` can write to `path`.
-
-    Raises
-    ------
-    OSError
-        It cannot: its folder is missing or takes no files, or `path` is a folder, a pipe or a
-        device.
-    """
-    target = Path(os.path.realpath(path))
-    try:
-        _refuse_others_than_files(target)
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
-
-
-def _refuse_others_than_files(target: Path) -> None:
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "Is a directory")
-    if target.exists() and not target.is_file():
-        raise OSError(errno.EINVAL, "Not a regular file")
 
 
 def write(path: str | os.PathLike[str], state: NetworkState) -> None:
@@ -175,40 +103,32 @@ class _Entries:
 
     def __init__(self, archive: zipfile.ZipFile, *, size: int) -> None:
         self._archive = archive
-        self.names = [info.filename for info in archive.infolist()]
-        if len(set(self.names)) != len(self.names):
+        members = archive.infolist()
+        self._members = {member.filename: member for member in members}
+        if len(self._members) != len(members):
             raise FileFormatError("an entry is there twice")
-        if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
             raise FileFormatError("an entry is compressed")
-        if any(info.compress_size != info.file_size for info in archive.infolist()):
+        if any(member.compress_size != member.file_size for member in members):
             raise FileFormatError("an entry has two sizes")
-        if sum(info.file_size for info in archive.infolist()) > size:
+        if sum(member.file_size for member in members) > size:
             raise FileFormatError("its entries are larger than the file")
 
+    @property
+    def names(self) -> set[str]:
+        return {name.removesuffix(".npy") for name in self._members}
+
     def array(self, name: str, kinds: str, shape: tuple[int, ...] | None = None) -> Array:
-        if f"{name}.npy" not in self.names:
+        member = self._members.get(f"{name}.npy")
+        if member is None:
             raise FileFormatError(f"{name} is missing")
-        data = self._archive.read(f"{name}.npy")
-        start = 10 + int.from_bytes(data[8:10], "little")
-        header = _HEADER.fullmatch(data[10:start])
-        if not data.startswith(_MAGIC) or header is None:
-            raise FileFormatError(f"{name} is not a plain array of .npy version 1.0")
-        try:
-            dtype = np.dtype(header["dtype"].decode())
-        except TypeError:
-            raise FileFormatError(f"{name} has the type {header['dtype'].decode()}") from None
-        if dtype.kind not in kinds or dtype.itemsize == 0:
-            raise FileFormatError(f"{name} has the type {dtype}")
-        found = tuple(int(length) for length in header["shape"].split(b",") if length.strip())
-        if shape is not None and found != shape:
-            raise FileFormatError(f"{name} has the shape {found} instead of {shape}")
-        check_shape(found, dtype.itemsize, name)
-        if len(data) - start != math.prod(found) * dtype.itemsize:
-            raise FileFormatError(f"{name} has another size than its header says")
-        array = np.frombuffer(data, dtype, offset=start)
-        if dtype.kind == "U":
-            check_text(array, name)
-        return array.reshape(found, order="F" if header["fortran"] == b"True" else "C")
+        with self._archive.open(member) as stream:
+            array = read_array(stream, member.file_size, name)
+        if array.dtype.kind not in kinds:
+            raise FileFormatError(f"{name} has the type {array.dtype}")
+        if shape is not None and array.shape != shape:
+            raise FileFormatError(f"{name} has the shape {array.shape} instead of {shape}")
+        return array
 
 
 def _state(entries: _Entries) -> NetworkState:
@@ -224,7 +144,7 @@ def _state(entries: _Entries) -> NetworkState:
     )
     expected = {"format", "layer_sizes", "activation", "shift", "scale"}
     expected |= {f"{kind}{i}" for i in range(1, len(layer_sizes)) for kind in "Wb"}
-    if unknown := {name.removesuffix(".npy") for name in entries.names} - expected:
+    if unknown := entries.names - expected:
         raise FileFormatError(f"it holds {sorted(unknown)[0]!r}, which is no part of a network")
     shift = entries.array("shift", "f", layer_sizes[:1])
     scale = entries.array("scale", "f", layer_sizes[:1])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import twolayer_ext as tl
-from twolayer_ext.network.serialization import whole_file
+from twolayer_ext.files.writing import whole_file
 from twolayer_ext.study.conclusions import conclusions
 from twolayer_ext.study.dead_net import dead_net
 from twolayer_ext.study.derivation import checks, derivation

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 import twolayer_ext
 from twolayer_ext import _core, checks
 from twolayer_ext.errors import MissingExtraError, SweepInterrupted
-from twolayer_ext.network.serialization import whole_file
+from twolayer_ext.files.writing import whole_file
 from twolayer_ext.plots import save_figure
 from twolayer_ext.sweeping import space as spaces
 from twolayer_ext.sweeping.journal import Journal

@@ -20,7 +20,8 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from twolayer_ext.checks import clipped
-from twolayer_ext.datasets.files import (
+from twolayer_ext.errors import FileFormatError
+from twolayer_ext.files.reading import (
     check_shape,
     check_text,
     file_size,
@@ -28,7 +29,6 @@ from twolayer_ext.datasets.files import (
     read_growing,
     zip_errors,
 )
-from twolayer_ext.errors import FileFormatError
 
 # What NumPy's header parser may raise on damaged text: it evaluates a literal, and tokenizes it
 # when that fails.
@@ -136,6 +136,17 @@ def _map(path: Path, header: _Header, offset: int) -> NDArray[Any] | None:
         raise FileFormatError(f"{path}: ends in the middle of an array; truncated")
     order: Literal["C", "F"] = "F" if header.fortran_order else "C"
     return np.memmap(path, header.dtype, "r", offset, header.shape, order)
+
+
+def read_array(stream: IO[bytes], size: int, source: str) -> NDArray[Any]:
+    """Read the array that fills the `size` bytes of `stream`; messages begin with `source`.
+
+    Raises
+    ------
+    FileFormatError
+        If they are no whole array of numbers or text.
+    """
+    return _read_values(stream, _read_header(stream, size, source), source)
 
 
 def _read_values(stream: IO[bytes] | io.FileIO, header: _Header, source: str) -> NDArray[Any]:
