@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,10 +15,11 @@ import twolayer_ext as tl
 from twolayer_ext.benchmark import cli
 from twolayer_ext.benchmark.time_to_accuracy import course as course_module
 from twolayer_ext.benchmark.time_to_accuracy import figure, report
-from twolayer_ext.benchmark.time_to_accuracy.course import Course, Labelled, Split
+from twolayer_ext.benchmark.time_to_accuracy.course import Course, Standardised
 from twolayer_ext.benchmark.time_to_accuracy.goals import GOALS, Goal, Recipe, goals_named
 from twolayer_ext.benchmark.time_to_accuracy.race import Entry, GoalResult, race, tune
 from twolayer_ext.benchmark.time_to_accuracy.racers import Racer, Torch, Twolayer
+from twolayer_ext.datasets.split import Split
 
 SGD = Recipe((32,), "sgd", batch_size=20, learning_rate=0.05, epochs=8, decay=0.9)
 ALL = Recipe(
@@ -41,8 +43,8 @@ def matplotlib_cache(tmp_path_factory, monkeypatch):
 @pytest.fixture(scope="module")
 def split():
     digits = tl.datasets.load_digits()
-    parts = [Labelled(digits.x[a:b], digits.y[a:b]) for a, b in ((0, 1200), (1200, 1500))]
-    return Split.of(*parts, Labelled(digits.x[1500:], digits.y[1500:]), (1, 8, 8))
+    digits = replace(digits, image_shape=(1, 8, 8))
+    return Standardised.of(Split.at(digits.part(0, 1500), digits.part(1500, None), 1200))
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def quiet(text: str) -> None:
     pass
 
 
-def predictor(split: Split, accuracy: float, clock, cost: float = 0.0):
+def predictor(split: Standardised, accuracy: float, clock, cost: float = 0.0):
     """A net that is right on the given share of the rows, and takes its time to say so."""
 
     def predict(x):
@@ -212,7 +214,7 @@ def test_divergence_is_not_reaching(split):
     assert result.entries[0].seconds == math.inf
 
 
-def entry_of(name: str, split: Split, times: list[float]) -> Entry:
+def entry_of(name: str, split: Standardised, times: list[float]) -> Entry:
     entry = Entry(name, SGD)
     for seconds in times:
         course = Course(split, 0.5)

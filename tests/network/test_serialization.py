@@ -348,7 +348,7 @@ def test_pickles_are_not_opened(small, tmp_path, monkeypatch):
     tl.Network((2, 2)).save(small)
     arrays = entries(small)
     arrays["W1"] = np.array([[Bomb(), 0], [0, 0]], dtype=object)
-    with pytest.raises(FileFormatError, match="W1 has the type object"):
+    with pytest.raises(FileFormatError, match=r"W1: .*type object"):
         tl.load(save_entries(small, arrays))
     assert not (tmp_path / "exploded").exists()
 

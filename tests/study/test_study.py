@@ -7,6 +7,7 @@ import math
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,11 +16,12 @@ import twolayer_ext as tl
 from twolayer_ext.cli import main
 from twolayer_ext.cli import study as command
 from twolayer_ext.datasets import cifar10_layouts
+from twolayer_ext.datasets.split import Split
 from twolayer_ext.study import protocol, report
 from twolayer_ext.study.document import Paragraph, Table, as_html, as_markdown
 from twolayer_ext.study.part_two import compare, strict_errors
 from twolayer_ext.study.protocol import FULL, QUICK, ROWS
-from twolayer_ext.study.runs import Data, Run, Snapshot, plans, run_study
+from twolayer_ext.study.runs import Snapshot, TrainedNet, plans, run_study, study_split
 from twolayer_ext.study.signals import fresh_signal
 from twolayer_ext.study.statistics import (
     Comparison,
@@ -57,8 +59,8 @@ def cifar10(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def data(cifar10) -> Data:
-    return Data.of(*tl.datasets.load_cifar10(cifar10))
+def data(cifar10) -> Split:
+    return study_split(*tl.datasets.load_cifar10(cifar10))
 
 
 # what is trained
@@ -131,8 +133,8 @@ def test_work_is_counted_in_operations():
 
 
 def test_the_split(data):
-    assert [len(part) for part in (data.train_x, data.val_x, data.test_x)] == [196, 4, 40]
-    assert data.train_x.base is not None  # views
+    assert [len(part) for part in (data.training.x, data.validation.x, data.test.x)] == [196, 4, 40]
+    assert data.training.x.base is not None  # views
 
 
 # what is counted
@@ -179,13 +181,10 @@ def made_up_rows(monkeypatch, ours, torch):
                 result.append(Snapshot(1.0, accuracy, np.zeros(10_000, np.int64), right, None))
             return result
 
-    class Images:
-        val_y = np.zeros(1000)
-        test_y = np.zeros(10_000)
-
+    images = SimpleNamespace(validation=range(1000), test=range(10_000))
     rows = [protocol.Row(10, 1e-3, hidden, 50.0, t, t, (0, 0)) for hidden, t in torch.items()]
     monkeypatch.setattr("twolayer_ext.study.part_two.ROWS", rows)
-    return compare(MadeUp(), Images())
+    return compare(MadeUp(), images)
 
 
 def test_verdicts_on_rows(monkeypatch):
@@ -292,7 +291,7 @@ def test_the_command_writes_a_quick_report(cifar10, tmp_path, capsys):
 
 def test_three_seeds_of_made_up_images(data, tmp_path):
     scale = protocol.Scale(quick=False, seeds=(0, 1, 2), steps=20, epochs={10: 2, 30: 4})
-    finished: list[Run] = []
+    finished: list[TrainedNet] = []
     study = run_study(data, scale, finished=finished.append)
     assert len(finished) == 2 + 8 * 3 + 1 + 3 == len(study.runs)
     assert study.compute_dtype == "float32"
@@ -302,10 +301,10 @@ def test_three_seeds_of_made_up_images(data, tmp_path):
     assert run.plan.seed == 1
     # The same as a run on its own, whatever ran beside it.
     options = tl.recipes.study_adam(epochs=4)
-    alone = tl.train(data.train_x, data.train_y, **options, seed=1).network
-    np.testing.assert_array_equal(alone.predict(data.test_x), run.last.predictions)
-    assert run.last.training == alone.evaluate(data.train_x, data.train_y)[1]
-    assert run.last.test == alone.evaluate(data.test_x, data.test_y)[1]
+    alone = tl.train(data.training.x, data.training.y, **options, seed=1).network
+    np.testing.assert_array_equal(alone.predict(data.test.x), run.last.predictions)
+    assert run.last.training == alone.evaluate(data.training.x, data.training.y)[1]
+    assert run.last.test == alone.evaluate(data.test.x, data.test.y)[1]
     assert set(run.snapshots) == {2, 4}
     assert run.snapshots[2].training is None
     names = report.write_report(study, data, tmp_path)
@@ -325,7 +324,9 @@ def test_runs_in_bfloat16_are_those_of_train(data):
     (run,) = study.adam[(128, 256), 1e-3]
     options = tl.recipes.study_adam(epochs=2)
     for compute_dtype, same in (("bfloat16", True), ("float32", False)):
-        alone = tl.train(data.train_x, data.train_y, **options, seed=3, compute_dtype=compute_dtype)
+        alone = tl.train(
+            data.training.x, data.training.y, **options, seed=3, compute_dtype=compute_dtype
+        )
         assert (alone.history["step_loss"] == run.history["step_loss"]) is same
     with pytest.raises(ValueError, match="compute_dtype: 'float64'; must be None or 'float32'"):
         run_study(data, scale, compute_dtype="float64")

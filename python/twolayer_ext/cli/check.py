@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 
-from twolayer_ext.cli.table import Table
+from twolayer_ext.tables import Table
 from twolayer_ext.training import study_check
 from twolayer_ext.training.study_check import Finding
 

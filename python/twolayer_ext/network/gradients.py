@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from twolayer_ext import checks
 from twolayer_ext.checks import Array
 from twolayer_ext.engine import Gradients
-from twolayer_ext.network.network import NetworkBase
+from twolayer_ext.network.base import NetworkBase
 
 _SMALLEST = 1e-8
 

@@ -50,13 +50,13 @@ def dropout_mask(share: float, seed: int, step: int, layer: int, shape: tuple[in
     The share is rounded to a multiple of 1 / 65536.
     """
     samples, outputs = shape
-    kept = round(_ALL_KEPT * (1 - share))
+    threshold = round(_ALL_KEPT * (1 - share))
     draws = -(-outputs // _PANEL) * _PANEL // 4  # a sample's; four numbers of 16 bits in each
     key = _one(key_of(seed, Chance.DROPOUT, step), layer)
     bits = random_bits(key, np.arange(samples * draws, dtype=np.uint64))
     numbers = bits[:, np.newaxis] >> np.array([0, 16, 32, 48], np.uint64) & np.uint64(0xFFFF)
-    below = numbers.reshape(samples, draws * 4)[:, :outputs] < kept
-    return np.where(below, _ALL_KEPT / kept, 0.0)
+    below = numbers.reshape(samples, draws * 4)[:, :outputs] < threshold
+    return np.where(below, _ALL_KEPT / threshold, 0.0)
 
 
 def augmented(
