@@ -154,7 +154,7 @@ def assert_parameters_agree(node: ast.FunctionDef, function) -> None:
 
 # What stands on a line may import what stands above it, and its neighbours.
 ROOMS = """
-_core errors streams tables
+_core errors streams tables version
 checks
 activations distributions engine files losses optimizers schedules
 datasets network

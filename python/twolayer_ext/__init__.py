@@ -20,8 +20,7 @@ from twolayer_ext.errors import (
 from twolayer_ext.network import GradientReport, Network, check_gradients, load
 from twolayer_ext.sweeping import SweepResult, sweep
 from twolayer_ext.training import Augment, EpochEvent, TrainResult, train
-
-__version__ = "0.1.0"
+from twolayer_ext.version import __version__
 
 __all__ = [
     "Augment",

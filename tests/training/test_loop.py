@@ -256,3 +256,20 @@ def test_wrong_arguments_are_found_before_training(
     with pytest.raises(error, match=f"^{message}"):
         backend.train(*blobs, network=net, **arguments)
     assert same_bits(net, before)
+
+
+def test_a_result_is_shown_in_a_line(backend, blobs):
+    x, y = blobs
+    result = backend.train(
+        x, y, hidden_sizes=(4,), epochs=3, validation_data=(x, y), early_stopping=3
+    )
+    last = {name: values[-1] for name, values in result.history.items()}
+    assert repr(result) == (
+        f"TrainResult({result.network!r}, 3 epochs, loss {last['loss']:.4g}, accuracy "
+        f"{last['accuracy']:.4g}, val_loss {last['val_loss']:.4g}, val_accuracy "
+        f"{last['val_accuracy']:.4g}, best epoch {result.best_epoch})"
+    )
+    plain = backend.train(x, y, hidden_sizes=(4,), epochs=1)
+    assert "1 epoch," in repr(plain)
+    assert "val_" not in repr(plain)
+    assert "best epoch" not in repr(plain)

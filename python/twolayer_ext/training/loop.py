@@ -57,7 +57,8 @@ class TrainResult(Generic[NetworkT_co]):
 
     def __repr__(self) -> str:
         """Name the network, and where training ended; the history would fill pages."""
-        parts = [f"{len(self.history.get('loss', ()))} epochs"]
+        epochs = len(self.history.get("loss", ()))
+        parts = [f"{epochs} epoch{'' if epochs == 1 else 's'}"]
         for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
             values = self.history.get(name)
             if values and not math.isnan(values[-1]):
