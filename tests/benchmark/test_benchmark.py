@@ -11,7 +11,7 @@ import pytest
 
 from twolayer_ext import _core
 from twolayer_ext.benchmark import cli, figure, machine, memory, peers, report
-from twolayer_ext.benchmark.accuracy import STEPS, Check, Judge
+from twolayer_ext.benchmark.accuracy import JUDGED, STEPS, Check, Judge
 from twolayer_ext.benchmark.cases import (
     CASES,
     Case,
@@ -134,9 +134,13 @@ def test_predictions_are_not_timed_in_a_type_they_are_not_computed_in(images):
 
 @pytest.mark.parametrize("case", [*TRAIN.values(), *CASES[4:5]], ids=lambda case: case.name)
 def test_the_loss_that_is_checked_has_moved(case, images):
-    judge = Judge(make_workload(case, load_digits() if case.data == "digits" else images))
+    workload = make_workload(case, load_digits() if case.data == "digits" else images)
+    judge = Judge(workload)
     assert len(judge.rows) == STEPS * case.batch_size
-    assert judge.learned > 0.01 * judge.expected > 0
+    judge.network.set_parameters(workload.parameters)
+    few = np.sort(judge.rows[:JUDGED])
+    before, _ = judge.network.evaluate(workload.x[few], workload.y[few])
+    assert before - judge.expected > 0.01 * judge.expected > 0
 
 
 class WrongSession(TwolayerSession):
