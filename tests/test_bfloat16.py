@@ -17,8 +17,8 @@ import pytest
 
 import twolayer_ext as tl
 from twolayer_ext import _core
-from twolayer_ext.bfloat16 import round_to_bfloat16
 from twolayer_ext.reference import NumpyNetwork, NumpyTrainer
+from twolayer_ext.reference.bfloat16 import round_to_bfloat16
 
 SIZES = (1, 2, 3, 15, 16, 17, 31, 33, 65, 100)
 ONE_OPERAND = 2.0**-7

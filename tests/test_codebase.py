@@ -9,12 +9,16 @@ import importlib.resources
 import inspect
 import pkgutil
 import re
+import subprocess
+import sys
 import tomllib
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import twolayer_ext
+from import_graph import import_graph
 from twolayer_ext import _core
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -148,48 +152,72 @@ def assert_parameters_agree(node: ast.FunctionDef, function) -> None:
         assert [argument.arg for argument in getattr(node.args, kind)] == expected, signature
 
 
+# What stands on a line may import what stands above it, and its neighbours.
+ROOMS = """
+_core errors streams tables version
+checks
+activations distributions engine files losses optimizers schedules
+datasets network
+training
+plots recipes reference
+sweeping
+twolayer_ext
+benchmark study
+cli
+__main__
+"""
+APPLICATIONS = {"benchmark", "study"}
+
+
+def room(module: str) -> str:
+    """The first part below the package; the package's own name for its ``__init__``."""
+    return module.split(".")[:2][-1]
+
+
 def test_imports_run_one_way():
-    """What stands below knows nothing of what stands above."""
-    order = [
-        {"errors", "_core", "streams"},
-        {"checks", "datasets"},
-        {
-            "bfloat16",
-            "chance",
-            "distributions",
-            "engine",
-            "initializers",
-            "normalization",
-            "progress",
-            "reference_layers",
-            "schedules",
-            "serialization",
-            "techniques",
-        },
-        {"network"},
-        {"loop", "gradients"},
-        {"options"},
-        {"training"},
-        {"reference", "recipes", "plots", "study_check", "side_by_side"},
-        {"benchmark", "study", "sweeping"},
-        {"cli"},
-    ]
-    rank = {name: level for level, names in enumerate(order) for name in names}
-    for path in sorted((ROOT / "python/twolayer_ext").rglob("*.py")):
-        part = path.relative_to(ROOT / "python/twolayer_ext").parts[0].removesuffix(".py")
-        if part not in rank:
-            continue
-        for imported in imported_parts(path):
-            if imported in rank and imported != part:
-                assert rank[imported] <= rank[part], f"{path.name} imports {imported}"
+    """What stands below knows nothing of what stands above, in annotations neither."""
+    rank = {name: i for i, line in enumerate(ROOMS.split("\n")) for name in line.split()}
+    graph = import_graph(ROOT / "python/twolayer_ext")
+    assert {room(module) for module in graph} <= set(rank)
+    for module, imported in graph.items():
+        for other in imported:
+            assert rank[room(other)] <= rank[room(module)], f"{module} imports {other}"
+            if room(other) in APPLICATIONS:
+                assert room(module) in (room(other), "cli"), f"{module} imports {other}"
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the files
 
 
-def imported_parts(path: Path) -> set[str]:
-    """First parts, below the package, of the modules that a file imports when it is loaded."""
-    parts = set()
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ImportFrom) and node.module is not None:
-            package, _, rest = node.module.partition(".")
-            if package == "twolayer_ext":
-                parts |= {rest.split(".")[0]} if rest else {alias.name for alias in node.names}
-    return parts
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import toy.room.a",
+        "from toy.room.a import value",
+        "from toy.room import a",
+        "from .a import value",
+        "from . import a",
+        "from .. import room",
+        "def late():\n    from toy.room.a import value",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..room.a import value",
+    ],
+)
+def test_circles_are_seen_in_every_form(tmp_path, line):
+    folder = tmp_path / "toy/room"
+    folder.mkdir(parents=True)
+    (tmp_path / "toy/__init__.py").write_text("from toy.room import a\n", encoding="utf-8")
+    (folder / "__init__.py").write_text("from toy.room.a import value\n", encoding="utf-8")
+    (folder / "a.py").write_text("import toy.room.b\nvalue = 1\n", encoding="utf-8")
+    (folder / "b.py").write_text("", encoding="utf-8")
+    TopologicalSorter(import_graph(tmp_path / "toy")).prepare()
+    (folder / "b.py").write_text(line, encoding="utf-8")
+    with pytest.raises(CycleError):
+        TopologicalSorter(import_graph(tmp_path / "toy")).prepare()
+
+
+def test_info_loads_no_application():
+    code = (
+        "import sys; from twolayer_ext.cli import main; main(['info']); "
+        "print([name for name in sys.modules if name.startswith("
+        "('twolayer_ext.benchmark', 'twolayer_ext.study', 'matplotlib'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

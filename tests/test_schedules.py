@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import twolayer_ext as tl
-from twolayer_ext import loop, schedules
+from twolayer_ext import schedules
+from twolayer_ext.training import loop
 
 QUICK = {"hidden_sizes": (8,), "batch_size": 16, "learning_rate": 0.1, "progress": False}
 

@@ -79,7 +79,7 @@ def bound(dtype, steps=1):
 
 
 @pytest.mark.parametrize("activation", checks.ACTIVATIONS)
-@pytest.mark.parametrize("dtype", checks.DTYPES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_logits_loss_and_every_gradient(backend, pixels, dtype, activation):
     x, y = pixels
     net = make(backend, dtype, activation)
@@ -102,7 +102,7 @@ def test_logits_loss_and_every_gradient(backend, pixels, dtype, activation):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("dtype", checks.DTYPES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_ten_steps(backend, pixels, dtype, optimizer):
     x, y = pixels
     options, make_optimizer = OPTIMIZERS[optimizer]

@@ -6,7 +6,7 @@
 >>> classes = result.network.predict(digits.x)
 """
 
-from twolayer_ext import datasets, distributions, errors, recipes, reference, schedules
+from twolayer_ext import datasets, distributions, errors, plots, recipes, reference, schedules
 from twolayer_ext._core import build_info
 from twolayer_ext.errors import (
     DivergenceError,
@@ -17,13 +17,10 @@ from twolayer_ext.errors import (
     TrainingInterrupted,
     TwolayerError,
 )
-from twolayer_ext.gradients import GradientReport, check_gradients
-from twolayer_ext.network import Network, load
+from twolayer_ext.network import GradientReport, Network, check_gradients, load
 from twolayer_ext.sweeping import SweepResult, sweep
-from twolayer_ext.techniques import Augment
-from twolayer_ext.training import EpochEvent, TrainResult, train
-
-__version__ = "0.1.0"
+from twolayer_ext.training import Augment, EpochEvent, TrainResult, train
+from twolayer_ext.version import __version__
 
 __all__ = [
     "Augment",
@@ -46,6 +43,7 @@ __all__ = [
     "distributions",
     "errors",
     "load",
+    "plots",
     "recipes",
     "reference",
     "schedules",

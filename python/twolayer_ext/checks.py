@@ -22,7 +22,6 @@ Array: TypeAlias = NDArray[Any]
 Parameters: TypeAlias = list[tuple[Array, Array]]
 
 ACTIVATIONS = ("relu", "tanh", "logistic", "identity")
-DTYPES = ("float32", "float64")
 
 # Types the kernels read as they are, and what the others become: the smallest type of the three
 # that holds every value exactly (64-bit integers are looked at first).

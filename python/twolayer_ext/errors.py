@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from twolayer_ext.sweeping import SweepResult
-    from twolayer_ext.training import TrainResult
+# What a `result` is says the room that raises the error, which stands above this file: so Any here.
 
 # Exceptions are pickled and copied by calling their class with `args`, the message; those whose
 # constructors take something else say so in `__reduce__`.
@@ -49,7 +47,7 @@ class DivergenceError(TwolayerError, ArithmeticError):
         early stopping, as it was after its best epoch.
     """
 
-    def __init__(self, message: str, result: TrainResult) -> None:
+    def __init__(self, message: str, result: Any) -> None:
         super().__init__(message)
         self.result = result
 
@@ -66,7 +64,7 @@ class TrainingInterrupted(KeyboardInterrupt):
         History up to the interruption, and the network, which is valid and usable.
     """
 
-    def __init__(self, result: TrainResult) -> None:
+    def __init__(self, result: Any) -> None:
         super().__init__("training was interrupted; .result holds the network and its history")
         self.result = result
 
@@ -83,7 +81,7 @@ class SweepInterrupted(KeyboardInterrupt):
         The runs that were finished.
     """
 
-    def __init__(self, result: SweepResult) -> None:
+    def __init__(self, result: Any) -> None:
         super().__init__("the sweep was interrupted; .result holds the finished runs")
         self.result = result
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twolayer_ext.errors import MissingExtraError
-from twolayer_ext.serialization import whole_file
+from twolayer_ext.files.writing import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,6 +53,14 @@ STYLE: Any = {  # the type of its keys differs between versions of matplotlib
 }
 
 
+def require_matplotlib(feature: str = "plotting") -> None:
+    """Raise MissingExtraError, which says what `feature` needs, if matplotlib is not installed."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(feature, "plot") from error
+
+
 def plot_training(
     history: Mapping[str, Sequence[float]],
     network: NetworkBase | None = None,
@@ -82,12 +90,10 @@ def plot_training(
     ValueError
         `image_shape` is of another form, or does not have as many values as the network inputs.
     """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-        from matplotlib.layout_engine import ConstrainedLayoutEngine
-    except ImportError as error:
-        raise MissingExtraError("plotting", "plot") from error
+    require_matplotlib()
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     mosaic = None
     title = ""

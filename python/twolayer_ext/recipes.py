@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 
 from twolayer_ext import _core, checks, schedules
-from twolayer_ext.techniques import Augment
-from twolayer_ext.training import TrainOptions
+from twolayer_ext.training import Augment, TrainOptions
 
 
 def study_sgd(run: str = "tuned") -> TrainOptions:

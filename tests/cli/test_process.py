@@ -47,7 +47,7 @@ def test_an_unexpected_error_is_not_hidden(monkeypatch):
     def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(train_command, "load_split", broken)
+    monkeypatch.setattr(train_command, "load_sources", broken)
     with pytest.raises(ZeroDivisionError):
         cli.main(["train"])
 
@@ -80,7 +80,7 @@ def test_ctrl_c_elsewhere(blobs, capsys, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_command, "load_split", interrupted)
+    monkeypatch.setattr(train_command, "load_sources", interrupted)
     assert main(["train", "--data", str(blobs)]) == 130
     assert capsys.readouterr().err == "twolayer train: interrupted\n"
 

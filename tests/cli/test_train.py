@@ -14,10 +14,10 @@ import pytest
 
 import twolayer_ext as tl
 from cli_runs import QUICK, assert_one_line_error
-from twolayer_ext import serialization
 from twolayer_ext.cli import main
 from twolayer_ext.cli import train as train_command
-from twolayer_ext.cli.sources import load_split
+from twolayer_ext.cli.sources import load_sources
+from twolayer_ext.files import writing
 from twolayer_ext.training import fit
 
 FOR_ANY_DATA = sorted(name for name in train_command.RECIPES if name.startswith("study"))
@@ -38,8 +38,8 @@ def test_train_on_the_digits_saves_all_and_reaches_96_percent(tmp_path, capsys):
     assert len(history["step_loss"]) == 30 * -(-1197 // 32)
     assert (folder / "training.png").read_bytes().startswith(b"\x89PNG")
     network = tl.load(folder / "network.npz")
-    split = load_split([], [], [], None, None)
-    loss, accuracy = network.evaluate(split.test.x, split.test.y)
+    sources = load_sources([], [], [], None, None)
+    loss, accuracy = network.evaluate(sources.test.x, sources.test.y)
     assert f"test       300    {loss:.4f}    {accuracy:.2%}" in output
     for heading in ("epoch", "loss", "val accuracy", "learning rate", "seconds"):
         assert heading in output
@@ -298,7 +298,7 @@ def test_a_folder_without_the_right_to_write(tmp_path, blobs, capsys, monkeypatc
     def denied(**_):  # as the file system says it, but to root
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(serialization.tempfile, "TemporaryFile", denied)
+    monkeypatch.setattr(writing.tempfile, "TemporaryFile", denied)
     status = main(["train", "--data", str(blobs), "--out", "a/run"])
     assert_one_line_error(capsys, status, "a/run/network.npz: Permission denied")
     assert list(tmp_path.iterdir()) == [blobs]
@@ -361,13 +361,13 @@ def test_divergence_says_what_to_try(blobs, capsys):
 )
 def test_the_studys_split_of_cifar10(capsys):
     path = os.environ["TWOLAYER_CIFAR10"]
-    split = load_split([path], [], [], None, None)
-    assert [len(part) for part in (split.training, split.validation, split.test)] == [
+    sources = load_sources([path], [], [], None, None)
+    assert [len(part) for part in (sources.training, sources.validation, sources.test)] == [
         49_000,
         1_000,
         10_000,
     ]
-    assert split.training.x.base is not None  # a view: nothing was copied
+    assert sources.training.x.base is not None  # a view: nothing was copied
     line = "--recipe study-sgd-tuned --max-steps 2 --out run"
     assert main(["train", "--data", path, *line.split()]) == 0
     assert "training, first    10,000" in capsys.readouterr().out

@@ -15,7 +15,7 @@ import pytest
 
 import twolayer_ext as tl
 from twolayer_ext.distributions import uniform
-from twolayer_ext.side_by_side import THREAD_NAMES
+from twolayer_ext.sweeping.side_by_side import THREAD_NAMES
 
 
 def lines(folder):

@@ -11,10 +11,10 @@ import pytest
 
 import twolayer_ext as tl
 from twolayer_ext.distributions import uniform
-from twolayer_ext.progress import RunsProgress
-from twolayer_ext.side_by_side import THREAD_NAMES
 from twolayer_ext.sweeping import search, trial
+from twolayer_ext.sweeping.side_by_side import THREAD_NAMES
 from twolayer_ext.sweeping.trial import Trial
+from twolayer_ext.training.progress import RunsProgress
 
 
 def test_the_same_result_for_any_number_of_workers(sweep, outcome):

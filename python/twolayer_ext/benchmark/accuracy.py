@@ -13,7 +13,7 @@ from twolayer_ext.checks import Array, Parameters
 from twolayer_ext.engine import Rows
 
 STEPS = 20
-_JUDGED = 2000  # samples at most that the loss is taken of
+JUDGED = 2000  # samples at most that the loss is taken of
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,6 @@ class Judge:
             self.expected = self._loss_of_classes(self.probabilities.argmax(axis=1))
             return
         self.rows: Rows = workload.order[: STEPS * case.batch_size]
-        before = self._loss(workload.parameters)
         trainer = self.network.engine.trainer(
             self.network.core,
             optimizer=case.optimizer,
@@ -73,7 +72,6 @@ class Judge:
         rates = np.full(len(losses), case.learning_rate)
         trainer.run(workload.x, workload.y, self.rows, rates, losses)
         self.expected = self._loss(self.network.parameters)
-        self.learned = before - self.expected
 
     def check(self, session: Session, tolerance: float) -> Check:
         """Let the session work from the initial parameters on."""
@@ -91,7 +89,7 @@ class Judge:
         if not all(np.isfinite(w).all() and np.isfinite(b).all() for w, b in parameters):
             return float("nan")
         self.network.set_parameters(parameters)
-        few = np.sort(self.rows[:_JUDGED])
+        few = np.sort(self.rows[:JUDGED])
         loss, _ = self.network.evaluate(self.workload.x[few], self.workload.y[few])
         return loss
 

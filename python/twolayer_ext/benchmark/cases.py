@@ -12,9 +12,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from twolayer_ext import datasets, initializers, normalization
+from twolayer_ext import datasets
 from twolayer_ext.checks import Array, Parameters
 from twolayer_ext.engine import Rows
+from twolayer_ext.network import initializers, normalization
 from twolayer_ext.streams import Purpose, generator
 
 BETAS = (0.9, 0.999)

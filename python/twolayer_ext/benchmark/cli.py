@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from twolayer_ext import checks
+from twolayer_ext import checks, tables
 from twolayer_ext.benchmark import machine
 from twolayer_ext.benchmark import report as reports
 from twolayer_ext.benchmark.cases import CASES, cases_named
@@ -18,7 +18,7 @@ from twolayer_ext.benchmark.time_to_accuracy.course import load_split
 from twolayer_ext.benchmark.time_to_accuracy.goals import GOALS, goals_named
 from twolayer_ext.benchmark.time_to_accuracy.race import race
 from twolayer_ext.benchmark.time_to_accuracy.racers import Racer, racers
-from twolayer_ext.serialization import check_writable
+from twolayer_ext.files.writing import check_writable
 
 _ROUNDS = 5
 _QUICK_ROWS = 7000
@@ -150,7 +150,7 @@ def _time_to_accuracy(arguments: argparse.Namespace) -> int:
         print(f"\n{race_report.goal_text(result, split)}", flush=True)
         results.append(result)
     about = machine.describe(threads)
-    print(f"\n{reports.described({name: str(value) for name, value in about.items()})}")
+    print(f"\n{tables.described({name: str(value) for name, value in about.items()})}")
     if arguments.json:
         reports.write_json(race_report.as_json(about, split, results), arguments.json)
     if arguments.plot:

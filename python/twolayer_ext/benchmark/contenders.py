@@ -15,7 +15,7 @@ import twolayer_ext as tl
 from twolayer_ext.benchmark.cases import BETAS, EPSILON, Case, Workload
 from twolayer_ext.checks import Array, Parameters
 from twolayer_ext.engine import Rows
-from twolayer_ext.loop import Data, Loop, Plan
+from twolayer_ext.training.loop import Data, Loop, Plan
 
 # Largest relative deviation of the loss from the float64 twin's after 20 steps. Adam divides each
 # gradient by its own size: where that is near zero, rounding decides which way a weight goes.
@@ -206,7 +206,7 @@ class Numpy(Contender):
 
 
 class NumpySession(Session):
-    """See `Numpy`. Written for speed; the readable twin that says what is right is reference.py."""
+    """See `Numpy`. Written for speed; what is right says the readable twin, in reference/."""
 
     def __init__(self, workload: Workload, variant: Variant, dtype: str) -> None:
         super().__init__(workload, variant)

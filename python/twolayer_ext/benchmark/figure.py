@@ -9,8 +9,13 @@ import numpy as np
 
 from twolayer_ext.benchmark.report import ours
 from twolayer_ext.benchmark.run import CaseResult, Report, Timing
-from twolayer_ext.errors import MissingExtraError
-from twolayer_ext.plots import STYLE, TEXT_COLOUR, TRAINING_COLOUR, VALIDATION_COLOUR
+from twolayer_ext.plots import (
+    STYLE,
+    TEXT_COLOUR,
+    TRAINING_COLOUR,
+    VALIDATION_COLOUR,
+    require_matplotlib,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,11 +37,9 @@ def plot_benchmark(report: Report) -> Figure:
     ValueError
         No contender was timed.
     """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("plotting", "plot") from error
+    require_matplotlib()
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
     results = [result for result in report.results if result.timings]
     if not results:

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from twolayer_ext import tables
 from twolayer_ext.benchmark.run import CaseResult, Report, Timing
-from twolayer_ext.serialization import whole_file
+from twolayer_ext.files.writing import whole_file
 
 _HEADINGS = ("contender", "samples/s", "min ... max", "GFLOP/s", "of peak", "ours is", "how")
 _LIMITS = {
@@ -30,13 +31,7 @@ def machine_text(report: Report) -> str:
     )
     if settings.limit is not None:
         lines["limited to"] = f"{settings.limit:,} rows of training data: a quick look only"
-    return described(lines)
-
-
-def described(lines: dict[str, str]) -> str:
-    """Return names and what they stand for, a line each."""
-    width = max(map(len, lines))
-    return "\n".join(f"{name:<{width}}  {text}" for name, text in lines.items())
+    return tables.described(lines)
 
 
 def case_text(result: CaseResult) -> str:
@@ -53,15 +48,9 @@ def table(
     headings: Sequence[str], rows: Sequence[Sequence[str]], left_out: Mapping[str, str]
 ) -> list[str]:
     """Return the lines of a table, first and last column to the left; then who was left out."""
-    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
-    lines = []
-    for row in (headings, ["-" * width for width in widths], *rows):
-        cells = [
-            cell.ljust(width) if i in (0, len(row) - 1) else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  " + "  ".join(cells).rstrip())
-    return lines + [f"  {name}: not timed; {reason}" for name, reason in left_out.items()]
+    lines = tables.plain(headings, rows, {0, len(headings) - 1})
+    lines += [f"{name}: not timed; {reason}" for name, reason in left_out.items()]
+    return [f"  {line}" for line in lines]
 
 
 def ours(result: CaseResult) -> Timing | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import NoReturn
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NoReturn
 
-from twolayer_ext.benchmark import cli as benchmark
-from twolayer_ext.cli import check, info, predict, study, train
+from twolayer_ext.cli import check, info, predict, train
 from twolayer_ext.cli.augment import AUGMENT_HELP
 from twolayer_ext.cli.schedule import SCHEDULE_HELP
 
@@ -19,7 +20,7 @@ DATA_HELP = (
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser; it leaves the command's function in ``run``, its name in ``command``."""
-    parser: argparse.ArgumentParser = _Parser(
+    parser = _Parser(
         prog="twolayer", description="Train multi-layer perceptrons on a CPU, exactly and fast."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -31,29 +32,52 @@ def build_parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text, description=_sentence(text))
         command.set_defaults(run=module.run)
-    for module, name, text in (
+    for load, name, text in (
         (
-            benchmark,
+            _benchmark,
             "bench",
             "measure training and prediction here, against NumPy and other libraries",
         ),
-        (study, "study", "train all nets of the study on CIFAR-10 and write a report of them"),
+        (_study, "study", "train all nets of the study on CIFAR-10 and write a report of them"),
     ):
-        command = commands.add_parser(name, help=text, description=_sentence(text))
-        command.set_defaults(run=module.run)
-        module.add_arguments(command)
+        commands.add_parser(name, help=text, description=_sentence(text)).load = load
     return parser
 
 
+def _benchmark() -> ModuleType:
+    from twolayer_ext.benchmark import cli
+
+    return cli
+
+
+def _study() -> ModuleType:
+    from twolayer_ext.cli import study
+
+    return study
+
+
 class _Parser(argparse.ArgumentParser):
-    """Reports a usage error in one line, without the page of usage."""
+    """Reports a usage error in one line, without the page of usage.
+
+    A command with `load` is an application of its own: its module is loaded, and tells its
+    arguments, only when the command is the one that was given.
+    """
+
+    load: Callable[[], ModuleType] | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self.load is not None:
+            command, self.load = self.load(), None
+            command.add_arguments(self)
+            self.set_defaults(run=command.run)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         print(f"{self.prog}: error: {message}; try '{self.prog} --help'", file=sys.stderr)
         raise SystemExit(2)
 
 
-def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_train(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = commands.add_parser(
         "train",
         help="train a network and save it",
@@ -208,7 +232,7 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
 
 
-def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_predict(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = commands.add_parser(
         "predict",
         help="predict the classes of data with a saved network",

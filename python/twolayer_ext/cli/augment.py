@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twolayer_ext.techniques import Augment
+from twolayer_ext.training import Augment
 
 AUGMENT_HELP = (
     "change images at random in every step: mirrored (flip=0: not), shifted by up to N pixels, a "

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 
-from twolayer_ext import study_check
-from twolayer_ext.cli.table import Table
-from twolayer_ext.study_check import Finding
+from twolayer_ext.tables import Table
+from twolayer_ext.training import study_check
+from twolayer_ext.training.study_check import Finding
 
 
 def run(arguments: argparse.Namespace) -> int:

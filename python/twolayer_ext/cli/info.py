@@ -9,6 +9,7 @@ import numpy as np
 
 import twolayer_ext as tl
 from twolayer_ext.checks import thread_count
+from twolayer_ext.tables import described
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -21,9 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
         **{name.replace("isa", "instruction set"): value for name, value in build.items()},
         "threads by default": thread_count(None),
     }
-    width = max(map(len, lines))
-    for name, value in lines.items():
-        print(f"{name.replace('_', ' '):<{width}}  {_readable(value)}")
+    print(described({name.replace("_", " "): _readable(value) for name, value in lines.items()}))
     return 0
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from twolayer_ext.checks import as_rows
 from twolayer_ext.cli.sources import load_rows
+from twolayer_ext.files.writing import check_writable, whole_file
 from twolayer_ext.network import Network, load
-from twolayer_ext.serialization import check_writable, whole_file
 
 ROWS_AT_ONCE = 4096
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from twolayer_ext import datasets
 from twolayer_ext.checks import as_labels, as_rows
 from twolayer_ext.datasets import Dataset
-from twolayer_ext.datasets.npy import map_npy, read_npz
+from twolayer_ext.files.npy import map_npy, read_npz
 from twolayer_ext.streams import Purpose, generator
 
 EMBEDDED = "digits"
@@ -31,8 +31,8 @@ split:
 
 
 @dataclass(frozen=True)
-class Split:
-    """What `train` and the evaluation after it work on; views of the loaded rows where possible."""
+class Sources:
+    """What the options brought to train on and to evaluate; views of loaded rows where possible."""
 
     training: Dataset
     validation: Dataset | None
@@ -41,8 +41,8 @@ class Split:
     validation_option: str = "--data"  # where the validation set comes from
     test_option: str = "--data"
 
-    def checked(self, features: int, classes: int, dtype: str) -> Split:
-        """Return the split as `train` and `evaluate` read it, for a network of these sizes.
+    def checked(self, features: int, classes: int, dtype: str) -> Sources:
+        """Return them as `train` and `evaluate` read it, for a network of these sizes.
 
         Raises
         ------
@@ -63,13 +63,13 @@ class Split:
         )
 
 
-def load_split(
+def load_sources(
     data: Sequence[str],
     validation_data: Sequence[str],
     test_data: Sequence[str],
     validation_fraction: float | None,
     limit: int | None,
-) -> Split:
+) -> Sources:
     """Load what ``twolayer train`` was told to, and split it as `SPLIT_HELP` says.
 
     Raises
@@ -96,13 +96,13 @@ def load_split(
         if split_at is None:
             validation_fraction = OTHER_VALIDATION_FRACTION
         else:
-            training, validation = _part(loaded, 0, split_at), _part(loaded, split_at, None)
+            training, validation = loaded.part(0, split_at), loaded.part(split_at, None)
     if test_data:
         test_option = "--test-data"
         test = _load_evaluation_set(test_data)
     if limit is not None:
-        training = _part(training, 0, limit)
-    return Split(
+        training = training.part(0, limit)
+    return Sources(
         training, validation, validation_fraction or 0.0, test, validation_option, test_option
     )
 
@@ -190,14 +190,9 @@ def _load(data: Sequence[str]) -> tuple[Dataset, Dataset | None]:
         order = generator(0, Purpose.SPLIT).permutation(len(digits))
         shuffled = replace(digits, x=digits.x[order], y=digits.y[order])
         end = DIGITS_TRAINING + DIGITS_VALIDATION
-        return _part(shuffled, 0, end), _part(shuffled, end, None)
+        return shuffled.part(0, end), shuffled.part(end, None)
     if form == "cifar10":
         return datasets.load_cifar10(data[0])
     if form == "idx":
         return datasets.load_idx(data[0], data[1]), None
     return datasets.load_arrays(data[0]), None
-
-
-def _part(dataset: Dataset, start: int, end: int | None) -> Dataset:
-    """Rows [start, end) as views; to the last one without an end."""
-    return replace(dataset, x=dataset.x[start:end], y=dataset.y[start:end])

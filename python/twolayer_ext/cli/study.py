@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 
 from twolayer_ext import build_info, datasets
-from twolayer_ext.cli.table import Table, percent
-from twolayer_ext.study import figures, protocol
+from twolayer_ext.plots import require_matplotlib
+from twolayer_ext.study import protocol
 from twolayer_ext.study.report import write_report
-from twolayer_ext.study.runs import Data, Run, run_study
+from twolayer_ext.study.runs import TrainedNet, run_study, study_split
+from twolayer_ext.tables import Table, percent
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,13 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train all nets of the study and write the report."""
-    figures.require_matplotlib()
-    data = Data.of(*datasets.load_cifar10(arguments.data))
+    require_matplotlib("the report's pictures")
+    data = study_split(*datasets.load_cifar10(arguments.data))
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
     table = Table(["net", "seed", "epochs", "validation", "test", "seconds"], [-28, 4, 6, 10, 8, 8])
 
-    def finished(run: Run) -> None:
+    def finished(run: TrainedNet) -> None:
         for epochs, snapshot in run.snapshots.items():
             table.row(
                 [

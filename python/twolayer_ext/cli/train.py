@@ -16,11 +16,11 @@ from typing import Any, cast
 from twolayer_ext import checks, plots, recipes
 from twolayer_ext.cli.augment import parse_augment
 from twolayer_ext.cli.schedule import parse_schedule
-from twolayer_ext.cli.sources import SPLIT_HELP, Split, is_digits, load_split
-from twolayer_ext.cli.table import Table, percent
+from twolayer_ext.cli.sources import SPLIT_HELP, Sources, is_digits, load_sources
 from twolayer_ext.errors import MissingExtraError, TrainingInterrupted
+from twolayer_ext.files.writing import check_writable, whole_file
 from twolayer_ext.network import Network, load
-from twolayer_ext.serialization import check_writable, whole_file
+from twolayer_ext.tables import Table, percent
 from twolayer_ext.training import DEFAULTS, EpochEvent, TrainOptions, TrainResult, fit
 
 RECIPES: dict[str, Callable[[], TrainOptions]] = {
@@ -61,7 +61,7 @@ NETWORK_FILE, HISTORY_FILE, PICTURE_FILE = "network.npz", "history.json", "train
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, print the table of epochs, save, evaluate; return the exit status."""
-    split = load_split(
+    sources = load_sources(
         arguments.data,
         arguments.validation_data,
         arguments.test_data,
@@ -71,26 +71,26 @@ def run(arguments: argparse.Namespace) -> int:
     options = _train_options(arguments)
     network = None if arguments.network is None else load(arguments.network)
     if network is None:
-        classes = len(split.training.class_names)
+        classes = len(sources.training.class_names)
         if classes < 2:
             raise ValueError(f"--data: {classes} class; it should hold at least 2")
-        split = split.checked(
-            split.training.x.shape[1], classes, checks.dtype_name(options["dtype"])
+        sources = sources.checked(
+            sources.training.x.shape[1], classes, checks.dtype_name(options["dtype"])
         )
     else:
         classes = network.layer_sizes[-1]
-        split = split.checked(network.layer_sizes[0], classes, network.dtype)
+        sources = sources.checked(network.layer_sizes[0], classes, network.dtype)
     options["network"] = network
-    options["validation_fraction"] = split.validation_fraction
-    if split.validation is not None:
-        options["validation_data"] = (split.validation.x, split.validation.y)
+    options["validation_fraction"] = sources.validation_fraction
+    if sources.validation is not None:
+        options["validation_data"] = (sources.validation.x, sources.validation.y)
     table = _epoch_table()
     options["callbacks"] = (lambda event: _print_epoch(table, event),)
 
     if arguments.no_save:
-        return _train_and_save(split, options, classes, None)
+        return _train_and_save(sources, options, classes, None)
     with _output_folder(Path(arguments.out)) as folder:
-        return _train_and_save(split, options, classes, folder)
+        return _train_and_save(sources, options, classes, folder)
 
 
 def _train_options(arguments: argparse.Namespace) -> TrainOptions:
@@ -148,33 +148,35 @@ def _output_folder(folder: Path) -> Iterator[Path]:
                 path.rmdir()
 
 
-def _train_and_save(split: Split, options: TrainOptions, classes: int, folder: Path | None) -> int:
-    print(_describe(split), flush=True)
+def _train_and_save(
+    sources: Sources, options: TrainOptions, classes: int, folder: Path | None
+) -> int:
+    print(_describe(sources), flush=True)
     try:
-        result = fit(Network, split.training.x, split.training.y, options, classes=classes)
+        result = fit(Network, sources.training.x, sources.training.y, options, classes=classes)
     except TrainingInterrupted as interruption:
         steps = len(interruption.result.history["step_loss"])
         print(f"twolayer train: interrupted after {steps} steps", file=sys.stderr)
         if folder is not None:
-            _save(folder, interruption.result, split)
+            _save(folder, interruption.result, sources)
         return 130
     if folder is not None:  # before anything else that can fail, or take time
-        _save(folder, result, split)
-    _evaluate(result, split)
+        _save(folder, result, sources)
+    _evaluate(result, sources)
     return 0
 
 
-def _describe(split: Split) -> str:
-    training = split.training
+def _describe(sources: Sources) -> str:
+    training = sources.training
     parts = [f"{training.name}: {len(training):,} training images"]
     if training.image_shape is None:
         parts = [f"{training.name}: {len(training):,} training rows"]
-    if split.validation is not None:
-        parts.append(f"{len(split.validation):,} for validation")
-    elif split.validation_fraction:
-        parts.append(f"{split.validation_fraction:.0%} of them for validation")
-    if split.test is not None:
-        parts.append(f"{len(split.test):,} for the test")
+    if sources.validation is not None:
+        parts.append(f"{len(sources.validation):,} for validation")
+    elif sources.validation_fraction:
+        parts.append(f"{sources.validation_fraction:.0%} of them for validation")
+    if sources.test is not None:
+        parts.append(f"{len(sources.test):,} for the test")
     return ", ".join(parts)
 
 
@@ -199,28 +201,28 @@ def _print_epoch(table: Table, event: EpochEvent) -> None:
     )
 
 
-def _evaluate(result: TrainResult, split: Split) -> None:
+def _evaluate(result: TrainResult[Network], sources: Sources) -> None:
     network, history = result.network, result.history
     table = Table(["set", "rows", "loss", "accuracy"])
-    if split.validation_fraction == 0.0:  # else only train() knows which rows it trained on
-        x, y = split.training.x, split.training.y
+    if sources.validation_fraction == 0.0:  # else only train() knows which rows it trained on
+        x, y = sources.training.x, sources.training.y
         rows = min(len(x), EVALUATED_TRAINING_ROWS)
         name = "training" if rows == len(x) else "training, first"
         loss, accuracy = network.evaluate(x[:rows], y[:rows])
         table.row([name, f"{rows:,}", f"{loss:.4f}", percent(accuracy)])
-    if split.validation is not None:
-        loss, accuracy = network.evaluate(split.validation.x, split.validation.y)
-        table.row(["validation", f"{len(split.validation):,}", f"{loss:.4f}", percent(accuracy)])
-    elif split.validation_fraction:
-        kept = -1 if result.best_epoch is None else result.best_epoch - 1
-        loss, accuracy = history["val_loss"][kept], history["val_accuracy"][kept]
+    if sources.validation is not None:
+        loss, accuracy = network.evaluate(sources.validation.x, sources.validation.y)
+        table.row(["validation", f"{len(sources.validation):,}", f"{loss:.4f}", percent(accuracy)])
+    elif sources.validation_fraction:
+        chosen = -1 if result.best_epoch is None else result.best_epoch - 1
+        loss, accuracy = history["val_loss"][chosen], history["val_accuracy"][chosen]
         table.row(["validation", "", f"{loss:.4f}", percent(accuracy)])
-    if split.test is not None:
-        loss, accuracy = network.evaluate(split.test.x, split.test.y)
-        table.row(["test", f"{len(split.test):,}", f"{loss:.4f}", percent(accuracy)])
+    if sources.test is not None:
+        loss, accuracy = network.evaluate(sources.test.x, sources.test.y)
+        table.row(["test", f"{len(sources.test):,}", f"{loss:.4f}", percent(accuracy)])
 
 
-def _save(folder: Path, result: TrainResult, split: Split) -> None:
+def _save(folder: Path, result: TrainResult[Network], sources: Sources) -> None:
     """Write the three files, each whole or not at all, and say which were written."""
     result.network.save(folder / NETWORK_FILE)
     history = {name: [_json_number(v) for v in values] for name, values in result.history.items()}
@@ -228,7 +230,7 @@ def _save(folder: Path, result: TrainResult, split: Split) -> None:
         stream.write(json.dumps(history).encode())
     written = [NETWORK_FILE, HISTORY_FILE]
     try:
-        shape = split.training.image_shape
+        shape = sources.training.image_shape
         figure = plots.plot_training(
             result.history, result.network, shape if plots.can_draw(shape) else None
         )

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twolayer_ext.datasets.dataset import Dataset
-from twolayer_ext.datasets.npy import map_npy, read_npz
 from twolayer_ext.errors import FileFormatError
+from twolayer_ext.files.npy import map_npy, read_npz
 
 _NAMES = ("x", "y", "class_names")
 # Without class names a label may be anything; one far beyond the number of rows is a mistake.

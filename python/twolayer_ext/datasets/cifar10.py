@@ -22,7 +22,9 @@ from twolayer_ext.datasets.cifar10_layouts import (
     max_file_bytes,
 )
 from twolayer_ext.datasets.dataset import Dataset
-from twolayer_ext.datasets.files import (
+from twolayer_ext.datasets.tar_stream import regular_members
+from twolayer_ext.errors import FileFormatError
+from twolayer_ext.files.reading import (
     GZIP_ERRORS,
     file_size,
     fill,
@@ -30,8 +32,6 @@ from twolayer_ext.datasets.files import (
     is_gzip,
     open_regular,
 )
-from twolayer_ext.datasets.tar_stream import regular_members
-from twolayer_ext.errors import FileFormatError
 
 IMAGE_SHAPE = (3, 32, 32)
 CLASS_NAMES = (

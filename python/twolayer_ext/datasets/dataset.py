@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,10 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def part(self, start: int, end: int | None) -> Dataset:
+        """Return rows [start, end) as views; to the last one without an end."""
+        return replace(self, x=self.x[start:end], y=self.y[start:end])
 
     def __repr__(self) -> str:
         return (

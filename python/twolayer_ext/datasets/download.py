@@ -17,7 +17,7 @@ from email.message import Message
 from pathlib import Path
 from typing import IO, Any
 
-from twolayer_ext.datasets.download_progress import Progress, show_progress
+from twolayer_ext.datasets.download_progress import Bar, show_progress
 from twolayer_ext.errors import DownloadError
 
 if sys.platform != "win32":
@@ -111,7 +111,7 @@ class _Transfer:
         self.part.unlink(missing_ok=True)
         self.note.unlink(missing_ok=True)
 
-    def run(self, bar: Progress) -> None:
+    def run(self, bar: Bar) -> None:
         """Bring the part to its full size."""
         reason = ""
         for attempt in range(ATTEMPTS):
@@ -128,7 +128,7 @@ class _Transfer:
     def received(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
 
-    def go_on(self, bar: Progress) -> None:
+    def go_on(self, bar: Bar) -> None:
         """Ask for what is missing and append it, as far as it comes."""
         start, validator = self.received(), self.validator()
         if start == self.size:
@@ -174,7 +174,7 @@ class _Transfer:
         if length.isdecimal() and int(length) != self.size - start:
             raise self.error(f"the server's file has {int(length) + start} bytes, not {self.size}")
 
-    def copy(self, response: Any, file: IO[bytes], missing: int, bar: Progress) -> None:
+    def copy(self, response: Any, file: IO[bytes], missing: int, bar: Bar) -> None:
         while missing:
             try:
                 chunk = response.read(min(_CHUNK, missing))

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 _LINE_SECONDS = 0.5
 
 
-class Progress(Protocol):
+class Bar(Protocol):
     """What a download tells of itself."""
 
     def set(self, done: int) -> None:
@@ -22,7 +22,7 @@ class Progress(Protocol):
 
 
 @contextlib.contextmanager
-def show_progress(name: str, total: int, wanted: bool | None) -> Iterator[Progress]:
+def show_progress(name: str, total: int, wanted: bool | None) -> Iterator[Bar]:
     """Show the progress of `name` with `total` bytes; `wanted` None means: on a terminal."""
     if not (sys.stderr.isatty() if wanted is None else wanted):
         yield _Silent()

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twolayer_ext.datasets.dataset import Dataset
-from twolayer_ext.datasets.files import (
+from twolayer_ext.errors import FileFormatError
+from twolayer_ext.files.reading import (
     GZIP_ERRORS,
     check_shape,
     file_size,
@@ -26,7 +27,6 @@ from twolayer_ext.datasets.files import (
     open_regular,
     read_growing,
 )
-from twolayer_ext.errors import FileFormatError
 
 _UNSIGNED_BYTE = 8
 _MAX_DIMENSIONS = 4

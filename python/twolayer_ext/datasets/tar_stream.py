@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from twolayer_ext.datasets.files import fill
 from twolayer_ext.errors import FileFormatError
+from twolayer_ext.files.reading import fill
 
 _BLOCK = 512
 _REGULAR = (b"0", b"\0")  # type flags of a plain file

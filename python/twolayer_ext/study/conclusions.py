@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from twolayer_ext.datasets.split import Split
 from twolayer_ext.study import figures, protocol
 from twolayer_ext.study.document import Block, Heading, Items, Paragraph, Picture, Table
 from twolayer_ext.study.protocol import ROWS
-from twolayer_ext.study.runs import Data, Run, Study
+from twolayer_ext.study.runs import Study, TrainedNet
 from twolayer_ext.study.statistics import (
     Estimate,
     binomial_error,
@@ -23,7 +24,7 @@ _SHALLOW: Net = (128,), 1e-3
 _RISE = 0.05  # of validation loss, in nats, from where on it is told
 
 
-def conclusions(study: Study, data: Data) -> list[Block]:
+def conclusions(study: Study, data: Split) -> list[Block]:
     """Return the chapter."""
     return [
         Heading("The study's conclusions, and the numbers"),
@@ -46,12 +47,12 @@ def _verdict(estimate: Estimate, quick: bool) -> str:
     return "more than two standard errors from zero."
 
 
-def _depth(study: Study, data: Data) -> Iterator[Block]:
+def _depth(study: Study, data: Split) -> Iterator[Block]:
     published = {(row.hidden, row.epochs): row.published for row in ROWS}
     best, shallow = published[_BEST[0], 30], published[_SHALLOW[0], 30]
     error = 100 * binomial_error(best / 100, 1000)
     difference = paired_difference(_right(study, _BEST, 30), _right(study, _SHALLOW, 30))
-    first = slice(0, min(protocol.PUBLISHED_TEST_IMAGES, len(data.test_y)))
+    first = slice(0, min(protocol.PUBLISHED_TEST_IMAGES, len(data.test)))
     right = _right(study, _BEST, 30)
     yield Heading("Is the deeper net better?", 3)
     yield Paragraph(
@@ -62,7 +63,7 @@ def _depth(study: Study, data: Data) -> Iterator[Block]:
         "That is no evidence, for or against."
     )
     yield Paragraph(
-        f"Ours, on all {len(data.test_y):,} test images, the seeds of one against the seeds of "
+        f"Ours, on all {len(data.test):,} test images, the seeds of one against the seeds of "
         f"the other, image by image: 128-256 minus 128 is {difference} points, "
         f"{_verdict(difference, study.scale.quick)} The best published net scored "
         f"{protocol.BEST_PUBLISHED_TEST}% on the first {first.stop:,} test images; ours scores "
@@ -71,7 +72,7 @@ def _depth(study: Study, data: Data) -> Iterator[Block]:
     )
 
 
-def _overfitting(study: Study, data: Data) -> Iterator[Block]:
+def _overfitting(study: Study, data: Split) -> Iterator[Block]:
     long = study.scale.epochs[30]
     nets = {net: runs for net, runs in study.adam.items() if long in runs[0].snapshots}
     rows, dots = [], []
@@ -82,8 +83,8 @@ def _overfitting(study: Study, data: Data) -> Iterator[Block]:
         validation = float(np.mean([run.last.validation for run in runs]))
         test = float(np.mean([run.last.test for run in runs]))
         dots.append((name, training, validation, test))
-        to_val = _gap(training, len(data.train_y), validation, len(data.val_y))
-        to_test = _gap(training, len(data.train_y), test, len(data.test_y))
+        to_val = _gap(training, len(data.training), validation, len(data.validation))
+        to_test = _gap(training, len(data.training), test, len(data.test))
         test_gaps.append(to_test)
         epoch, rise = _validation_loss(runs)
         losses.append(rise)
@@ -131,7 +132,7 @@ def _title(net: Net) -> str:
     return f"{'-'.join(map(str, net[0]))}, lr {net[1]:g}"
 
 
-def _training_accuracy(run: Run) -> float:
+def _training_accuracy(run: TrainedNet) -> float:
     assert run.last.training is not None
     return run.last.training
 
@@ -141,7 +142,7 @@ def _gap(training: float, training_images: int, unseen: float, images: int) -> E
     return Estimate(training - unseen, error)
 
 
-def _validation_loss(runs: Sequence[Run]) -> tuple[float, float]:
+def _validation_loss(runs: Sequence[TrainedNet]) -> tuple[float, float]:
     """Mean over the seeds: the epoch of the lowest validation loss, and the rise since then."""
     losses = np.array([run.history["val_loss"] for run in runs])
     rise = losses[:, -1] - losses.min(axis=1)

@@ -7,18 +7,19 @@ from itertools import pairwise
 
 import numpy as np
 
+from twolayer_ext.datasets.split import Split
 from twolayer_ext.study import figures, protocol
 from twolayer_ext.study.document import Block, Heading, Paragraph, Picture, Table
 from twolayer_ext.study.part_one import NOTHING
 from twolayer_ext.study.protocol import ROWS, Row
-from twolayer_ext.study.runs import Data, Run, Study
+from twolayer_ext.study.runs import Study, TrainedNet
 from twolayer_ext.study.signals import Signal, fresh_signal, weight_sizes
 from twolayer_ext.study.statistics import binomial_error, spread
 
 _AWAKE = 0.15  # validation accuracy of a net that has begun to learn
 
 
-def dead_net(study: Study, data: Data) -> list[Block]:
+def dead_net(study: Study, data: Split) -> list[Block]:
     """Return the chapter."""
     hidden = protocol.DEAD
     small, he = fresh_signal(data, hidden, 1e-3), fresh_signal(data, hidden, "he")
@@ -107,7 +108,7 @@ def _power(value: float) -> str:
     return f"{value:.2e}".replace("-", "−")
 
 
-def _what_is_left(dead: list[Run], data: Data) -> Iterator[Block]:
+def _what_is_left(dead: list[TrainedNet], data: Split) -> Iterator[Block]:
     rows = []
     for run in dead:
         last, sizes = run.last, weight_sizes(run.network)
@@ -117,9 +118,9 @@ def _what_is_left(dead: list[Run], data: Data) -> Iterator[Block]:
             [
                 str(run.plan.seed),
                 str(len(classes)),
-                data.class_names[only] if len(classes) == 1 else "",
-                f"{(data.train_y == only).sum():,}" if len(classes) == 1 else "",
-                f"{(data.val_y == only).sum():,}" if len(classes) == 1 else "",
+                data.training.class_names[only] if len(classes) == 1 else "",
+                f"{(data.training.y == only).sum():,}" if len(classes) == 1 else "",
+                f"{(data.validation.y == only).sum():,}" if len(classes) == 1 else "",
                 f"{100 * last.validation:.1f}",
                 f"{100 * last.test:.1f}",
                 _power(sizes[0]),
@@ -149,16 +150,16 @@ def _what_is_left(dead: list[Run], data: Data) -> Iterator[Block]:
         )
 
 
-def _shares(data: Data) -> str:
+def _shares(data: Split) -> str:
     """Tell which classes the training images have most of, and whose share was published."""
-    names = data.class_names
-    counts = np.bincount(data.train_y, minlength=len(names))
+    names = data.training.class_names
+    counts = np.bincount(data.training.y, minlength=len(names))
     first, second = np.argsort(-counts, kind="stable")[:2]
     text = (
         f"The training images have most of {names[first]}, {counts[first]:,}, then "
         f"{names[second]}, {counts[second]:,}; which of near equals wins is up to the last batches."
     )
-    shares = 100 * np.bincount(data.val_y, minlength=len(names)) / len(data.val_y)
+    shares = 100 * np.bincount(data.validation.y, minlength=len(names)) / len(data.validation)
     (published,) = (row.published for row in ROWS if row.published < 10)
     for name, share in zip(names, shares, strict=True):
         if round(share, 1) == published:
@@ -166,7 +167,7 @@ def _shares(data: Data) -> str:
     return text
 
 
-def _cures(study: Study, data: Data, row: Row) -> Iterator[Block]:
+def _cures(study: Study, data: Split, row: Row) -> Iterator[Block]:
     nets = {
         "cured": study.cured,
         "He": [study.he],
@@ -199,18 +200,18 @@ def _cures(study: Study, data: Data, row: Row) -> Iterator[Block]:
     )
 
 
-def _outcome(name: str, runs: list[Run], data: Data) -> list[str]:
+def _outcome(name: str, runs: list[TrainedNet], data: Split) -> list[str]:
     line = [name, str(len(runs))]
     for values in ([run.last.validation for run in runs], [run.last.test for run in runs]):
         deviation = f"{100 * spread(values):.1f}" if len(values) > 1 else NOTHING
         line += [f"{100 * np.mean(values):.1f}", deviation]
-    error = binomial_error(float(np.mean([run.last.test for run in runs])), len(data.test_y))
+    error = binomial_error(float(np.mean([run.last.test for run in runs])), len(data.test))
     return [*line, f"{100 * error:.1f}"]
 
 
-def _torch_default(row: Row, data: Data) -> list[str]:
+def _torch_default(row: Row, data: Split) -> list[str]:
     validation, test = row.torch_default
-    error = 100 * binomial_error(test / 100, len(data.test_y))
+    error = 100 * binomial_error(test / 100, len(data.test))
     name = "PyTorch, its own initialisation"
     return [name, "1", f"{validation:.1f}", NOTHING, f"{test:.1f}", NOTHING, f"{error:.1f}"]
 

@@ -6,9 +6,11 @@ import inspect
 import textwrap
 from collections.abc import Iterable
 
-from twolayer_ext import reference, study_check
+from twolayer_ext import reference
+from twolayer_ext.reference.network import softmax_cross_entropy
 from twolayer_ext.study.document import Block, Code, Formulas, Heading, Paragraph, Table
-from twolayer_ext.study_check import Finding
+from twolayer_ext.training import study_check
+from twolayer_ext.training.study_check import Finding
 
 
 def derivation() -> list[Block]:
@@ -35,7 +37,7 @@ def derivation() -> list[Block]:
             "Nothing changes when the same number is subtracted from all logits of a row. With "
             "the largest of them subtracted no exponential overflows:"
         ),
-        _source(reference.softmax_cross_entropy),
+        _source(softmax_cross_entropy),
         Heading("The gradient at the logits", 3),
         Paragraph(
             "Softmax has the derivatives ∂aᵢ/∂zⱼ = aᵢ (1 − aᵢ) where i = j, and −aᵢ aⱼ "

@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from twolayer_ext import tables
+
 _CSS_PIXELS_PER_PIXEL = 0.68
 _STYLE = """
 :root { --ink: #2b2f33; --blue: #1f6f8b; --orange: #b3541a; --line: #d9dee3; --pale: #f5f7f8; }
@@ -191,19 +193,5 @@ def _markdown(block: Block, figures: str) -> str:
 
 def _markdown_table(table: Table) -> str:
     headings = [heading.replace("\n", " ") for heading in table.headings]
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in [headings, *table.rows]]
-    widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(headings))]
-
-    def line(row: Sequence[str]) -> str:
-        padded = [
-            cell.ljust(width) if i in table.left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        return f"| {' | '.join(padded)} |"
-
-    rule = [
-        ":" + "-" * (width - 1) if i in table.left else "-" * (width - 1) + ":"
-        for i, width in enumerate(widths)
-    ]
-    text = "\n".join([line(cells[0]), f"| {' | '.join(rule)} |", *map(line, cells[1:])])
+    text = tables.markdown(headings, table.rows, table.left)
     return f"{text}\n\n*{table.caption}*" if table.caption else text

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twolayer_ext import plots
-from twolayer_ext.errors import MissingExtraError
 from twolayer_ext.plots import GRID_COLOUR, STYLE, TEXT_COLOUR, TRAINING_COLOUR, VALIDATION_COLOUR
 from twolayer_ext.study.protocol import ROWS, Row
-from twolayer_ext.study.runs import Run, Study
+from twolayer_ext.study.runs import Study, TrainedNet
 from twolayer_ext.study.signals import Signal
 from twolayer_ext.study.statistics import TWO_ERRORS, binomial_error
 
@@ -27,14 +26,6 @@ _OURS, _PYTORCH = TRAINING_COLOUR, VALIDATION_COLOUR
 _CURED_COLOUR = "#5a9a4a"
 
 
-def require_matplotlib() -> None:
-    """Raise MissingExtraError if matplotlib is not installed."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("the report's pictures", "plot") from error
-
-
 def png(figure: Figure) -> bytes:
     """Return the figure as the bytes of a PNG."""
     stream = io.BytesIO()
@@ -42,7 +33,7 @@ def png(figure: Figure) -> bytes:
     return stream.getvalue()
 
 
-def training(run: Run, image_shape: tuple[int, ...] | None) -> Figure:
+def training(run: TrainedNet, image_shape: tuple[int, ...] | None) -> Figure:
     """Loss by step, loss and accuracy by epoch, first-layer weights as images."""
     return plots.plot_training(run.history, run.network, image_shape)
 
@@ -177,7 +168,7 @@ def row_name(row: Row) -> str:
     return f"{sizes}   lr {row.learning_rate:g}   {row.epochs} epochs"
 
 
-def curves(nets: Sequence[tuple[str, Sequence[Run]]]) -> Figure:
+def curves(nets: Sequence[tuple[str, Sequence[TrainedNet]]]) -> Figure:
     """Accuracy by epoch while training and on validation images, a panel a net, a line a seed."""
     columns = 4
     rows = -(-len(nets) // columns)
@@ -268,7 +259,7 @@ def signals(small: Signal, he: Signal) -> Figure:
     return figure
 
 
-def cure(nets: Sequence[tuple[str, Sequence[Run]]], published: tuple[int, float]) -> Figure:
+def cure(nets: Sequence[tuple[str, Sequence[TrainedNet]]], published: tuple[int, float]) -> Figure:
     """Draw validation accuracy by epoch of the dead net and its cures, a line a seed.
 
     `nets` are names and runs: the cure, He's weights, the dead net; `published` is an epoch and

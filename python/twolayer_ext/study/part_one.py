@@ -7,16 +7,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from twolayer_ext import plots
+from twolayer_ext.datasets.split import Split
 from twolayer_ext.study import figures, protocol
 from twolayer_ext.study.document import Block, Heading, Paragraph, Picture, Table
 from twolayer_ext.study.protocol import SgdRun
-from twolayer_ext.study.runs import Data, Run, Study
+from twolayer_ext.study.runs import Study, TrainedNet
 from twolayer_ext.study.statistics import binomial_error
 
 NOTHING = "–"
 
 
-def part_one(study: Study, data: Data) -> list[Block]:
+def part_one(study: Study, data: Split) -> list[Block]:
     """Return the chapter."""
     steps = study.scale.steps
     return [
@@ -42,15 +43,15 @@ def part_one(study: Study, data: Data) -> list[Block]:
     ]
 
 
-def _lines(sgd: SgdRun, run: Run, data: Data) -> Iterator[list[str]]:
+def _lines(sgd: SgdRun, run: TrainedNet, data: Split) -> Iterator[list[str]]:
     last = run.last
-    first = min(protocol.PUBLISHED_TEST_IMAGES, len(data.test_y))
+    first = min(protocol.PUBLISHED_TEST_IMAGES, len(data.test))
     assert last.training is not None
     for name, title, count, accuracy in (
-        ("training", "training", len(data.train_y), last.training),
-        ("validation", "validation", len(data.val_y), last.validation),
+        ("training", "training", len(data.training), last.training),
+        ("validation", "validation", len(data.validation), last.validation),
         ("test", "test, the first", first, float(last.right[:first].mean())),
-        ("", "test, all", len(data.test_y), last.test),
+        ("", "test, all", len(data.test), last.test),
     ):
         published, numpy = sgd.published.get(name), sgd.numpy.get(name)
         yield [
@@ -64,9 +65,9 @@ def _lines(sgd: SgdRun, run: Run, data: Data) -> Iterator[list[str]]:
         ]
 
 
-def _training(run: Run, data: Data) -> Iterator[Block]:
+def _training(run: TrainedNet, data: Split) -> Iterator[Block]:
     hidden = run.plan.options["hidden_sizes"][0]
-    shape = data.image_shape if plots.can_draw(data.image_shape) else None
+    shape = data.training.image_shape if plots.can_draw(data.training.image_shape) else None
     yield Heading(f"The {run.plan.name} run", 3)
     yield Picture(
         f"{run.plan.name}-training",
@@ -77,16 +78,16 @@ def _training(run: Run, data: Data) -> Iterator[Block]:
     )
 
 
-def _confusion(study: Study, data: Data) -> Picture:
-    classes = len(data.class_names)
+def _confusion(study: Study, data: Split) -> Picture:
+    classes = len(data.training.class_names)
     counts = []
     for name, run in study.sgd.items():
         matrix = np.zeros((classes, classes), np.int64)
-        np.add.at(matrix, (data.test_y, run.last.predictions), 1)
+        np.add.at(matrix, (data.test.y, run.last.predictions), 1)
         counts.append((f"{name}: {100 * run.last.test:.1f}% right", matrix))
     return Picture(
         "confusion",
-        figures.png(figures.confusion(counts, data.class_names)),
-        f"What becomes of each class: all {len(data.test_y):,} test images, in per cent of the "
+        figures.png(figures.confusion(counts, data.training.class_names)),
+        f"What becomes of each class: all {len(data.test):,} test images, in per cent of the "
         "true class; a row adds up to 100.",
     )

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twolayer_ext.datasets.split import Split
 from twolayer_ext.study import figures
 from twolayer_ext.study.document import Block, Heading, Items, Paragraph, Picture, Table
 from twolayer_ext.study.part_one import NOTHING
 from twolayer_ext.study.protocol import ROWS, Row
-from twolayer_ext.study.runs import Data, Study
+from twolayer_ext.study.runs import Study
 from twolayer_ext.study.statistics import (
     TWO_ERRORS,
     Comparison,
@@ -52,7 +53,7 @@ class ComparedRow:
         return *self.test.ours, self.test.theirs
 
 
-def compare(study: Study, data: Data) -> list[ComparedRow]:
+def compare(study: Study, data: Split) -> list[ComparedRow]:
     """Compare all rows."""
     result = []
     for row in ROWS:
@@ -62,8 +63,8 @@ def compare(study: Study, data: Data) -> list[ComparedRow]:
         result.append(
             ComparedRow(
                 row,
-                Comparison(validation, row.torch_validation / 100, len(data.val_y)),
-                Comparison(test, row.torch_test / 100, len(data.test_y)),
+                Comparison(validation, row.torch_validation / 100, len(data.validation)),
+                Comparison(test, row.torch_test / 100, len(data.test)),
                 float(np.mean([s.seconds for s in snapshots])),
             )
         )
@@ -90,7 +91,7 @@ def strict_errors(rows: list[ComparedRow], of: str) -> list[float]:
     return distances
 
 
-def part_two(study: Study, data: Data, rows: list[ComparedRow]) -> list[Block]:
+def part_two(study: Study, data: Split, rows: list[ComparedRow]) -> list[Block]:
     """Return the chapter."""
     seeds, quick = len(study.scale.seeds), study.scale.quick
     blocks: list[Block] = [
@@ -108,10 +109,10 @@ def part_two(study: Study, data: Data, rows: list[ComparedRow]) -> list[Block]:
         ),
         Picture(
             "rows",
-            figures.png(figures.table_of_rows(study, (len(data.val_y), len(data.test_y)))),
-            f"All rows. A bar of two standard errors is what the choice of {len(data.val_y):,} or "
-            f"{len(data.test_y):,} images may move; both sides saw the same images, which moves "
-            "both the same way for the greater part.",
+            figures.png(figures.table_of_rows(study, (len(data.validation), len(data.test)))),
+            "All rows. A bar of two standard errors is what the choice of "
+            f"{len(data.validation):,} or {len(data.test):,} images may move; both sides saw the "
+            "same images, which moves both the same way for the greater part.",
         ),
         Heading("Validation images", 3),
         _table(rows, "validation", quick),

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import twolayer_ext as tl
-from twolayer_ext.serialization import whole_file
+from twolayer_ext.datasets.split import Split
+from twolayer_ext.files.writing import whole_file
 from twolayer_ext.study.conclusions import conclusions
 from twolayer_ext.study.dead_net import dead_net
 from twolayer_ext.study.derivation import checks, derivation
@@ -24,13 +25,13 @@ from twolayer_ext.study.document import (
 )
 from twolayer_ext.study.part_one import part_one
 from twolayer_ext.study.part_two import ComparedRow, compare, part_two, strict_errors
-from twolayer_ext.study.runs import Data, Run, Study
+from twolayer_ext.study.runs import Study, TrainedNet
 
 TITLE = "Fully connected nets on CIFAR-10: a study done again"
 FIGURES = "figures"
 
 
-def build_report(study: Study, data: Data) -> list[Block]:
+def build_report(study: Study, data: Split) -> list[Block]:
     """Return the report's blocks; draws all pictures."""
     return [
         Heading(TITLE, 1),
@@ -51,7 +52,7 @@ def build_report(study: Study, data: Data) -> list[Block]:
     ]
 
 
-def write_report(study: Study, data: Data, folder: Path) -> list[str]:
+def write_report(study: Study, data: Split, folder: Path) -> list[str]:
     """Write all files into the folder, each whole or not at all; return their names.
 
     Raises
@@ -85,15 +86,15 @@ def _warning(study: Study) -> list[Block]:
     return [Paragraph(text, warning=True)]
 
 
-def _circumstances(study: Study, data: Data) -> str:
+def _circumstances(study: Study, data: Split) -> str:
     build = tl.build_info()
     numbers = study.compute_dtype
     if numbers == "bfloat16":
         numbers += " (products of numbers rounded to 8 significant bits; their sums, parameters, "
         numbers += "optimizer, loss and evaluation in float32)"
     return (
-        f"CIFAR-10: {len(data.train_y):,} training, {len(data.val_y):,} validation and "
-        f"{len(data.test_y):,} test images. {len(study.runs)} training runs in "
+        f"CIFAR-10: {len(data.training):,} training, {len(data.validation):,} validation and "
+        f"{len(data.test):,} test images. {len(study.runs)} training runs in "
         f"{numbers}, {study.workers} at a time: {_duration(study.seconds)} "
         f"({_duration(study.cpu_seconds)} of processor time). twolayer-ext {tl.__version__}, "
         f"{build['isa']}, "
@@ -106,7 +107,7 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def as_json(study: Study, data: Data) -> dict[str, Any]:
+def as_json(study: Study, data: Split) -> dict[str, Any]:
     """Return settings, figures and comparisons as plain values; fractions, not per cent."""
     rows = compare(study, data)
     strict = {of: strict_errors(rows, of) for of in ("validation", "test")}
@@ -117,9 +118,9 @@ def as_json(study: Study, data: Data) -> dict[str, Any]:
         "quick": study.scale.quick,
         "seeds": list(study.scale.seeds),
         "images": {
-            "training": len(data.train_y),
-            "validation": len(data.val_y),
-            "test": len(data.test_y),
+            "training": len(data.training),
+            "validation": len(data.validation),
+            "test": len(data.test),
         },
         "seconds": study.seconds,
         "cpu_seconds": study.cpu_seconds,
@@ -160,7 +161,7 @@ def _row_json(compared: ComparedRow, *strict: float) -> dict[str, Any]:
     }
 
 
-def _run_json(run: Run) -> dict[str, Any]:
+def _run_json(run: TrainedNet) -> dict[str, Any]:
     options = run.plan.options
     return {
         "name": run.plan.name,

@@ -12,52 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twolayer_ext import checks, recipes
-from twolayer_ext.checks import Array
 from twolayer_ext.datasets import Dataset
+from twolayer_ext.datasets.split import Split
 from twolayer_ext.network import Network, NetworkBase
-from twolayer_ext.progress import RunsProgress
-from twolayer_ext.side_by_side import Advance, Task, run_side_by_side
 from twolayer_ext.study import protocol
 from twolayer_ext.study.protocol import Row, Scale
+from twolayer_ext.sweeping.side_by_side import Advance, Task, run_side_by_side
 from twolayer_ext.training import DEFAULTS, EpochEvent, History, TrainOptions, fit
+from twolayer_ext.training.progress import RunsProgress
 
 Labels = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Data:
-    """The study's split, as views: 49,000 training images, 1000 to validate on, the test images.
+def study_split(training: Dataset, test: Dataset) -> Split:
+    """Return the study's split: 49,000 images to train on, 1000 to validate on, the test images.
 
     Where there are not 50,000, as in tests, the last fiftieth validates.
     """
-
-    train_x: Array
-    train_y: Labels
-    val_x: Array
-    val_y: Labels
-    test_x: Array
-    test_y: Labels
-    class_names: tuple[str, ...]
-    image_shape: tuple[int, ...] | None
-
-    @classmethod
-    def of(cls, training: Dataset, test: Dataset) -> Data:
-        """Split what `datasets.load_cifar10` returned."""
-        cut = len(training) * 49 // 50
-        return cls(
-            train_x=training.x[:cut],
-            train_y=training.y[:cut],
-            val_x=training.x[cut:],
-            val_y=training.y[cut:],
-            test_x=test.x,
-            test_y=test.y,
-            class_names=training.class_names,
-            image_shape=training.image_shape,
-        )
+    return Split.at(training, test, len(training) * 49 // 50)
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlannedNet:
     """One training run.
 
     Attributes
@@ -125,10 +101,10 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainedNet:
     """What is kept of a training run: snapshots by epoch."""
 
-    plan: Plan
+    plan: PlannedNet
     network: NetworkBase
     history: History
     snapshots: dict[int, Snapshot]
@@ -145,14 +121,14 @@ class Study:
 
     Attributes
     ----------
-    sgd : dict of str to Run
+    sgd : dict of str to TrainedNet
         The first part, by name.
-    adam : dict of (hidden sizes, learning rate) to list of Run
+    adam : dict of (hidden sizes, learning rate) to list of TrainedNet
         The second part, one run a seed. Its runs of 30 epochs are at their tenth exactly what
         runs of 10 epochs are at their end, so they stand for both.
-    he : Run
+    he : TrainedNet
         The dead net with He's initialisation.
-    cured : list of Run
+    cured : list of TrainedNet
         The dead net as `recipes.study_cured` trains it, one run a seed.
     compute_dtype : str
         Of all runs, as for `train`.
@@ -162,10 +138,10 @@ class Study:
 
     scale: Scale
     workers: int
-    sgd: dict[str, Run]
-    adam: dict[tuple[tuple[int, ...], float], list[Run]]
-    he: Run
-    cured: list[Run]
+    sgd: dict[str, TrainedNet]
+    adam: dict[tuple[tuple[int, ...], float], list[TrainedNet]]
+    he: TrainedNet
+    cured: list[TrainedNet]
     compute_dtype: str
     seconds: float
     cpu_seconds: float
@@ -176,17 +152,17 @@ class Study:
         return [run.snapshots[epochs] for run in self.adam[row.hidden, row.learning_rate]]
 
     @property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[TrainedNet]:
         """All of them."""
         part_two = [run for runs in self.adam.values() for run in runs]
         return [*self.sgd.values(), *part_two, self.he, *self.cured]
 
-    def dead(self) -> list[Run]:
+    def dead(self) -> list[TrainedNet]:
         """Return the runs of the net that the study found dead."""
         return self.adam[protocol.DEAD, protocol.DEAD_LEARNING_RATE]
 
 
-def plans(scale: Scale, batches_an_epoch: Callable[[int], int]) -> list[Plan]:
+def plans(scale: Scale, batches_an_epoch: Callable[[int], int]) -> list[PlannedNet]:
     """Return all training runs: the first part, the second, the cures.
 
     `batches_an_epoch` tells how many there are of a size.
@@ -196,7 +172,7 @@ def plans(scale: Scale, batches_an_epoch: Callable[[int], int]) -> list[Plan]:
         options = recipes.study_sgd(sgd.name)
         options["max_steps"] = scale.steps
         epochs = -(-scale.steps // batches_an_epoch(options["batch_size"]))
-        result.append(Plan("sgd", sgd.name, options, scale.seeds[0], (epochs,), True))
+        result.append(PlannedNet("sgd", sgd.name, options, scale.seeds[0], (epochs,), True))
     nets: dict[tuple[tuple[int, ...], float], set[int]] = {}
     for row in protocol.ROWS:
         nets.setdefault((row.hidden, row.learning_rate), set()).add(scale.epochs[row.epochs])
@@ -205,14 +181,14 @@ def plans(scale: Scale, batches_an_epoch: Callable[[int], int]) -> list[Plan]:
     he = recipes.study_adam(protocol.DEAD, epochs, protocol.DEAD_LEARNING_RATE, init="he")
     cured = recipes.study_cured()
     cured["epochs"] = epochs
-    result.append(Plan("he", f"{dead}, He", he, scale.seeds[0], (epochs,), False))
+    result.append(PlannedNet("he", f"{dead}, He", he, scale.seeds[0], (epochs,), False))
     for seed in scale.seeds:
         for (hidden, rate), ends in nets.items():
             options = recipes.study_adam(hidden, max(ends), rate)
             snapshots, name = tuple(sorted(ends)), _net_name(hidden, rate)
             longest = scale.epochs[30] in ends
-            result.append(Plan("adam", name, options, seed, snapshots, longest))
-        result.append(Plan("cured", f"{dead}, cured", cured, seed, (epochs,), False))
+            result.append(PlannedNet("adam", name, options, seed, snapshots, longest))
+        result.append(PlannedNet("cured", f"{dead}, cured", cured, seed, (epochs,), False))
     return result
 
 
@@ -221,18 +197,18 @@ def _net_name(hidden: tuple[int, ...], learning_rate: float) -> str:
 
 
 def run_study(
-    data: Data,
+    data: Split,
     scale: Scale,
     *,
     compute_dtype: str | None = None,
-    finished: Callable[[Run], None] | None = None,
+    finished: Callable[[TrainedNet], None] | None = None,
     progress: bool | None = None,
 ) -> Study:
     """Train all nets of the study.
 
     Parameters
     ----------
-    data : Data
+    data : Split
     scale : Scale
         `protocol.FULL` or `protocol.QUICK`.
     compute_dtype : {None, "float32", "bfloat16"}
@@ -250,9 +226,9 @@ def run_study(
         Ctrl-C; nothing is kept.
     """
     compute_dtype = checks.compute_dtype_name(compute_dtype, "float32")
-    rows = len(data.train_x)
+    rows = len(data.training)
     everything = plans(scale, lambda size: -(-rows // min(size, rows)))
-    features, classes = data.train_x.shape[1], len(data.class_names)
+    features, classes = data.training.x.shape[1], len(data.training.class_names)
     tasks = [
         Task(_Training(plan, data, compute_dtype), plan.work(features, classes, rows))
         for plan in everything
@@ -261,7 +237,7 @@ def run_study(
     started, cpu = time.perf_counter(), time.process_time()
     with RunsProgress(progress, "run ", len(tasks)) as display:
 
-        def tell(_: int, run: Run) -> None:
+        def tell(_: int, run: TrainedNet) -> None:
             display.clear()
             if finished is not None:
                 finished(run)
@@ -272,10 +248,10 @@ def run_study(
             display.update(done, share, f"{running} running, {seconds:.0f} s")
 
         runs = run_side_by_side(tasks, workers=workers, finished=tell, watch=watch)
-    parts: dict[str, list[Run]] = {}
+    parts: dict[str, list[TrainedNet]] = {}
     for run in runs:
         parts.setdefault(run.plan.part, []).append(run)
-    nets: dict[tuple[tuple[int, ...], float], list[Run]] = {}
+    nets: dict[tuple[tuple[int, ...], float], list[TrainedNet]] = {}
     for run in parts["adam"]:
         options = run.plan.options
         key = tuple(options["hidden_sizes"]), options["learning_rate"]
@@ -297,11 +273,11 @@ def run_study(
 class _Training:
     """Carries out a plan, on one thread."""
 
-    plan: Plan
-    data: Data
+    plan: PlannedNet
+    data: Split
     compute_dtype: str
 
-    def __call__(self, advance: Advance) -> Run:
+    def __call__(self, advance: Advance) -> TrainedNet:
         plan, data = self.plan, self.data
         snapshots: dict[int, Snapshot] = {}
 
@@ -315,29 +291,29 @@ class _Training:
                 **DEFAULTS,
                 **plan.options,
                 "compute_dtype": self.compute_dtype,
-                "validation_data": (data.val_x, data.val_y),
+                "validation_data": (data.validation.x, data.validation.y),
                 "seed": plan.seed,
                 "threads": 1,
                 "progress": False,
                 "callbacks": [after_epoch],
             },
         )
-        result = fit(Network, data.train_x, data.train_y, options, watch=advance)
-        return Run(plan, result.network, result.history, snapshots)
+        result = fit(Network, data.training.x, data.training.y, options, watch=advance)
+        return TrainedNet(plan, result.network, result.history, snapshots)
 
     def snapshot(self, event: EpochEvent, advance: Advance) -> Snapshot:
         """Take a snapshot after the event's epoch."""
         data, network = self.data, event.network
-        predictions = network.predict(data.test_x, threads=1)
+        predictions = network.predict(data.test.x, threads=1)
         training = None
         if event.epoch == self.plan.snapshots[-1] and self.plan.training_accuracy:
             _, training = network.evaluate_rows(
-                data.train_x, data.train_y, None, 1, lambda: advance(1.0)
+                data.training.x, data.training.y, None, 1, lambda: advance(1.0)
             )
         return Snapshot(
             seconds=sum(event.history["seconds"]),
             validation=event.history["val_accuracy"][-1],
             predictions=predictions,
-            right=predictions == data.test_y,
+            right=predictions == data.test.y,
             training=training,
         )

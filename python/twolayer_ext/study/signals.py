@@ -8,8 +8,8 @@ import numpy as np
 
 from twolayer_ext import recipes, reference
 from twolayer_ext.checks import Array
+from twolayer_ext.datasets.split import Split
 from twolayer_ext.network import NetworkBase
-from twolayer_ext.study.runs import Data
 
 _IMAGES = 1000
 
@@ -33,15 +33,15 @@ class Signal:
     decays: list[float]
 
 
-def fresh_signal(data: Data, hidden: tuple[int, ...], init: str | float) -> Signal:
+def fresh_signal(data: Split, hidden: tuple[int, ...], init: str | float) -> Signal:
     """Measure a new net of the study's second part on the first training images, in float64."""
     options = recipes.study_adam(hidden, init=init)
     network = reference.Network(
-        (data.train_x.shape[1], *hidden, len(data.class_names)),
+        (data.training.x.shape[1], *hidden, len(data.training.class_names)),
         init=init,
         normalize=options["normalize"],  # type: ignore[arg-type]
     )
-    x, y = data.train_x[:_IMAGES], data.train_y[:_IMAGES]
+    x, y = data.training.x[:_IMAGES], data.training.y[:_IMAGES]
     core = network.core
     assert isinstance(core, reference.NumpyNetwork)
     outputs = core.forward(core.normalized(x, None))

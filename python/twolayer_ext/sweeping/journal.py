@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from twolayer_ext.errors import FileFormatError
-from twolayer_ext.serialization import whole_file
+from twolayer_ext.files.writing import whole_file
 from twolayer_ext.sweeping.result import Run
 from twolayer_ext.sweeping.space import Config, key, plain
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twolayer_ext.errors import MissingExtraError
-from twolayer_ext.plots import STYLE, TRAINING_COLOUR, VALIDATION_COLOUR
+from twolayer_ext.plots import STYLE, TRAINING_COLOUR, VALIDATION_COLOUR, require_matplotlib
 from twolayer_ext.sweeping.result import Run, SweepResult, value_text
 
 if TYPE_CHECKING:
@@ -42,12 +41,10 @@ def plot_sweep(result: SweepResult) -> Figure:
     MissingExtraError
         matplotlib is not installed.
     """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-        from matplotlib.layout_engine import ConstrainedLayoutEngine
-    except ImportError as error:
-        raise MissingExtraError("plotting", "plot") from error
+    require_matplotlib()
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     # Without anything varied, the order of the draws is what there is to show.
     names: Sequence[str] = result.swept or ("configuration",)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from twolayer_ext import tables
 from twolayer_ext.sweeping.space import Config, key
 
 _WIDEST = 40
@@ -103,20 +104,15 @@ class SweepResult:
         It is the same for the same arguments, whatever the number of workers.
         """
         names = self.swept
-        rows = [["val accuracy", "val loss", "accuracy", "epochs", *names, "configuration"]]
+        headings = ["val accuracy", "val loss", "accuracy", "epochs", *names, "configuration"]
+        rows = []
         for run in self.runs:
             values = [value_text(run.config[name]) if name in run.config else "" for name in names]
             results = ["diverged", "", ""]
             if not run.diverged:
                 results = [f"{run.val_accuracy:.2%}", f"{run.val_loss:.5g}", f"{run.accuracy:.2%}"]
             rows.append([*results, str(run.epochs), *values, str(run.number)])
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        rows.insert(1, ["-" * (width - 1) + ":" for width in widths])
-        lines = (
-            " | ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-            for row in rows
-        )
-        return "".join(f"| {line} |\n" for line in lines)
+        return tables.markdown(headings, rows) + "\n"
 
 
 def value_text(value: object) -> str:

@@ -8,16 +8,16 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from twolayer_ext import checks, normalization
+from twolayer_ext import checks
 from twolayer_ext.checks import Array
-from twolayer_ext.network import Network
-from twolayer_ext.progress import RunsProgress
-from twolayer_ext.side_by_side import Task, run_side_by_side
+from twolayer_ext.network import Network, normalization
 from twolayer_ext.sweeping.journal import Journal
 from twolayer_ext.sweeping.result import Run, SweepResult, ranked
+from twolayer_ext.sweeping.side_by_side import Task, run_side_by_side
 from twolayer_ext.sweeping.space import Config
 from twolayer_ext.sweeping.trial import Trial
 from twolayer_ext.training import DEFAULTS, TrainOptions, prepare
+from twolayer_ext.training.progress import RunsProgress
 
 Labels = NDArray[np.int64]
 

@@ -10,11 +10,10 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-import twolayer_ext
 from twolayer_ext import _core, checks
 from twolayer_ext.errors import MissingExtraError, SweepInterrupted
+from twolayer_ext.files.writing import whole_file
 from twolayer_ext.plots import save_figure
-from twolayer_ext.serialization import whole_file
 from twolayer_ext.sweeping import space as spaces
 from twolayer_ext.sweeping.journal import Journal
 from twolayer_ext.sweeping.picture import plot_sweep
@@ -22,6 +21,7 @@ from twolayer_ext.sweeping.result import SweepResult
 from twolayer_ext.sweeping.search import Round, Search, SharedData, check_all
 from twolayer_ext.sweeping.space import Config, Space
 from twolayer_ext.training import DEFAULTS
+from twolayer_ext.version import __version__
 
 METHODS = ("random", "halving")
 
@@ -167,7 +167,7 @@ def _most_epochs(candidates: Mapping[int, Config]) -> int:
 
 def _header(space: Space, seed: int, data: SharedData) -> dict[str, Any]:
     return {
-        "version": twolayer_ext.__version__,
+        "version": __version__,
         "seed": seed,
         "space": spaces.describe(space),
         "x": spaces.digest(data.x),

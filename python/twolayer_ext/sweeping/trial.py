@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from twolayer_ext.checks import Array
 from twolayer_ext.errors import DivergenceError
 from twolayer_ext.network import Network
-from twolayer_ext.side_by_side import Advance
 from twolayer_ext.sweeping.result import Run
+from twolayer_ext.sweeping.side_by_side import Advance
 from twolayer_ext.sweeping.space import Config
 from twolayer_ext.training import TrainOptions, fit
 

@@ -6,13 +6,16 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twolayer_ext import datasets, normalization
+from twolayer_ext import datasets
 from twolayer_ext.checks import Array
+from twolayer_ext.datasets import Dataset
+from twolayer_ext.datasets.split import Split
+from twolayer_ext.network import normalization
 
 # The study validates on 1000 images, where 51.4% has a standard error of 1.6 points: the first
 # of several looks would often be beyond a goal by luck. On 5000 it is 0.7.
@@ -22,42 +25,27 @@ Predict = Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """Rows of uint8 (N, D) and their classes (N,)."""
+class Standardised(Split):
+    """The same data for everyone; nets read (x - shift) / scale."""
 
-    x: Array
-    y: NDArray[np.int64]
-
-    def accuracy(self, predict: Predict) -> float:
-        """Return the share of rows whose class `predict` tells from the raw rows."""
-        return float((predict(self.x) == self.y).mean())
-
-
-@dataclass(frozen=True)
-class Split:
-    """The same data for everyone; nets read (x - shift) / scale of `image_shape` (C, H, W)."""
-
-    training: Labelled
-    validation: Labelled
-    test: Labelled
-    image_shape: tuple[int, int, int]
     shift: NDArray[np.float64]
     scale: NDArray[np.float64]
 
     @classmethod
-    def of(
-        cls,
-        training: Labelled,
-        validation: Labelled,
-        test: Labelled,
-        image_shape: tuple[int, int, int],
-    ) -> Split:
+    def of(cls, split: Split) -> Standardised:
         """Standardise by the training rows."""
-        moments = normalization.from_data("standard", training.x, None, "float32")
-        return cls(training, validation, test, image_shape, *moments)
+        moments = normalization.from_data("standard", split.training.x, None, "float32")
+        return cls(split.training, split.validation, split.test, *moments)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """What a row is: (C, H, W)."""
+        assert self.training.image_shape is not None
+        channels, height, width = self.training.image_shape
+        return channels, height, width
 
 
-def load_split(path: str | None, limit: int | None = None) -> Split:
+def load_split(path: str | None, limit: int | None = None) -> Standardised:
     """Return CIFAR-10 from `path` or TWOLAYER_CIFAR10; at most `limit` rows to train on.
 
     Raises
@@ -72,13 +60,13 @@ def load_split(path: str | None, limit: int | None = None) -> Split:
             "have CIFAR-10, its folder or .tar.gz"
         )
     train, test = datasets.load_cifar10(path)
-    few = slice(min(limit or _TRAINING_IMAGES, _TRAINING_IMAGES))
-    return Split.of(
-        Labelled(train.x[few], train.y[few]),
-        Labelled(train.x[_TRAINING_IMAGES:], train.y[_TRAINING_IMAGES:]),
-        Labelled(test.x, test.y),
-        (3, 32, 32),
-    )
+    split = Split.at(train, test, _TRAINING_IMAGES)
+    return Standardised.of(replace(split, training=split.training.part(0, limit)))
+
+
+def accuracy(part: Dataset, predict: Predict) -> float:
+    """Return the share of rows whose class `predict` tells from the raw rows."""
+    return float((predict(part.x) == part.y).mean())
 
 
 @dataclass
@@ -87,7 +75,7 @@ class Course:
 
     Attributes
     ----------
-    split : Split
+    split : Standardised
     goal : float
         The validation accuracy that ends the run.
     limit : float
@@ -100,7 +88,7 @@ class Course:
         Of the net that reached the goal: far below the goal if luck had a part in it.
     """
 
-    split: Split = field(repr=False)
+    split: Standardised = field(repr=False)
     goal: float
     limit: float = math.inf
     seconds: list[float] = field(default_factory=list)
@@ -125,8 +113,8 @@ class Course:
         """Stop the clock, look at the accuracy, start the clock; tell whether to stop training."""
         elapsed = time.perf_counter() - self._started
         self.seconds.append(elapsed + (self.seconds[-1] if self.seconds else 0.0))
-        self.accuracies.append(self.split.validation.accuracy(predict))
+        self.accuracies.append(accuracy(self.split.validation, predict))
         if self.reached:
-            self.test_accuracy = self.split.test.accuracy(predict)
+            self.test_accuracy = accuracy(self.split.test, predict)
         self._started = time.perf_counter()
         return self.reached or self.seconds[-1] >= self.limit

@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twolayer_ext.benchmark.time_to_accuracy.race import GoalResult
-from twolayer_ext.errors import MissingExtraError
-from twolayer_ext.plots import STYLE, TEXT_COLOUR, TRAINING_COLOUR, VALIDATION_COLOUR
+from twolayer_ext.plots import (
+    STYLE,
+    TEXT_COLOUR,
+    TRAINING_COLOUR,
+    VALIDATION_COLOUR,
+    require_matplotlib,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,11 +36,9 @@ def plot_race(results: Sequence[GoalResult]) -> Figure:
     ValueError
         No contender took part.
     """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("plotting", "plot") from error
+    require_matplotlib()
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
     drawn = [result for result in results if result.entries]
     if not drawn:

@@ -12,7 +12,7 @@ from typing import Any
 
 import twolayer_ext as tl
 from twolayer_ext.benchmark.cases import normalised
-from twolayer_ext.benchmark.time_to_accuracy.course import Course, Split
+from twolayer_ext.benchmark.time_to_accuracy.course import Course, Standardised
 from twolayer_ext.benchmark.time_to_accuracy.goals import Recipe
 from twolayer_ext.checks import Array
 from twolayer_ext.errors import DivergenceError
@@ -23,7 +23,7 @@ class Racer(ABC):
 
     name: str
 
-    def __init__(self, split: Split, dtype: str, threads: int) -> None:
+    def __init__(self, split: Standardised, dtype: str, threads: int) -> None:
         self.split = split
         self.dtype = dtype
         self.threads = threads
@@ -40,7 +40,7 @@ class Racer(ABC):
 class Twolayer(Racer):
     """Our own: `twolayer_ext.train`, called once."""
 
-    def __init__(self, split: Split, dtype: str, threads: int) -> None:
+    def __init__(self, split: Standardised, dtype: str, threads: int) -> None:
         super().__init__(split, dtype, threads)
         self.name = f"twolayer {dtype}"
 
@@ -77,7 +77,7 @@ class Torch(Racer):
     a batch is one read by index. None of that is timed.
     """
 
-    def __init__(self, split: Split, dtype: str, threads: int) -> None:
+    def __init__(self, split: Standardised, dtype: str, threads: int) -> None:
         super().__init__(split, dtype, threads)
         self.name = "PyTorch " + ("bf16 autocast" if dtype == "bfloat16" else dtype)
 
@@ -158,7 +158,7 @@ class Torch(Racer):
         return self.torch.from_numpy(normalised(x, self.split.shift, self.split.scale))
 
 
-def racers(split: Split, threads: int, *, peers: bool) -> list[Racer]:
+def racers(split: Standardised, threads: int, *, peers: bool) -> list[Racer]:
     """Return ourselves and, with `peers`, PyTorch: in float32, and in bfloat16 where that pays.
 
     It pays where the CPU has instructions for it; elsewhere both are slower with it than without.

@@ -9,18 +9,18 @@ from dataclasses import asdict
 from typing import Any
 
 from twolayer_ext.benchmark.report import number, table
-from twolayer_ext.benchmark.time_to_accuracy.course import Split
+from twolayer_ext.benchmark.time_to_accuracy.course import Standardised
 from twolayer_ext.benchmark.time_to_accuracy.race import Entry, GoalResult
 
 _HEADINGS = ("contender", "reached", "seconds", "min ... max", "epochs", "test", "ours is", "with")
 
 
-def goal_text(result: GoalResult, split: Split) -> str:
+def goal_text(result: GoalResult, split: Standardised) -> str:
     """Return a goal's table."""
     goal = result.goal
     lines = [
-        f"{goal.name}: {goal.accuracy:.1%} of {len(split.validation.y):,} validation images, "
-        f"{len(split.training.y):,} to train on",
+        f"{goal.name}: {goal.accuracy:.1%} of {len(split.validation):,} validation images, "
+        f"{len(split.training):,} to train on",
         f"  {goal.what}",
         "",
         *table(_HEADINGS, [_row(result, entry) for entry in result.entries], result.left_out),
@@ -62,13 +62,13 @@ def _test_accuracy(entry: Entry) -> float:
 
 
 def as_json(
-    machine: dict[str, str | int], split: Split, results: Sequence[GoalResult]
+    machine: dict[str, str | int], split: Standardised, results: Sequence[GoalResult]
 ) -> dict[str, Any]:
     """Return everything as plain values."""
     return {
         "machine": machine,
-        "training_images": len(split.training.y),
-        "validation_images": len(split.validation.y),
+        "training_images": len(split.training),
+        "validation_images": len(split.validation),
         "goals": [
             {
                 "name": result.goal.name,

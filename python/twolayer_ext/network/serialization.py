@@ -1,0 +1,165 @@
+"""A network as a file: an .npz of plain arrays that appears whole or not at all.
+
+Entries: ``format``, ``layer_sizes``, ``activation``, ``shift``, ``scale``, and ``W1``, ``b1``,
+``W2``, ... in the network's dtype, stored without compression. `numpy.load` reads them too.
+
+The reader trusts nothing: no pickles, no compression (so no entry is larger than the file), no
+array of another type, shape or size than the layer sizes demand, checksums compared.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twolayer_ext import checks
+from twolayer_ext.checks import Array, Parameters
+from twolayer_ext.errors import FileFormatError
+from twolayer_ext.files.npy import read_array
+from twolayer_ext.files.reading import file_size, open_regular, zip_errors
+from twolayer_ext.files.writing import whole_file
+from twolayer_ext.network import normalization
+
+FORMAT = "twolayer-ext network 1"
+_MAX_LAYERS = 10_000
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # the same network gives the same bytes at any time
+_ZIP64_FROM = 2**31 - 2**20
+
+
+@dataclass(frozen=True)
+class NetworkState:
+    """All that a network is."""
+
+    layer_sizes: tuple[int, ...]
+    activation: str
+    dtype: str
+    shift: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    parameters: Parameters
+
+
+def write(path: str | os.PathLike[str], state: NetworkState) -> None:
+    """Write a network to `path`, replacing what is there.
+
+    Raises
+    ------
+    ValueError
+        A parameter is not finite.
+    OSError
+        As `whole_file`; what was there before is left as it was.
+    """
+    little = np.dtype(state.dtype).newbyteorder("<")
+    entries: dict[str, Array] = {
+        "format": np.array(FORMAT),
+        "layer_sizes": np.array(state.layer_sizes, dtype="<i8"),
+        "activation": np.array(state.activation),
+        "shift": state.shift.astype("<f8"),
+        "scale": state.scale.astype("<f8"),
+    }
+    for layer, (weights, bias) in enumerate(state.parameters, start=1):
+        if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+            raise ValueError(f"network: parameters of layer {layer} are not finite; not saved")
+        entries[f"W{layer}"] = weights.astype(little, copy=False)
+        entries[f"b{layer}"] = bias.astype(little, copy=False)
+    with whole_file(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in entries.items():
+            info = zipfile.ZipInfo(f"{name}.npy", _EARLIEST)
+            with archive.open(info, "w", force_zip64=array.nbytes > _ZIP64_FROM) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+
+
+def read(path: str | os.PathLike[str]) -> NetworkState:
+    """Read what `write` wrote.
+
+    Raises
+    ------
+    FileFormatError
+        The file is broken, truncated, not a network, or not a regular file.
+    OSError
+        The file cannot be read.
+    """
+    with (
+        open_regular(Path(path)) as file,
+        zip_errors(f"{path}: broken, or not a network saved by twolayer-ext"),
+        zipfile.ZipFile(file) as archive,
+    ):
+        try:
+            return _state(_Entries(archive, size=file_size(file)))
+        except FileFormatError as error:
+            reason = checks.clipped(str(error))
+            raise FileFormatError(
+                f"{path}: not a network this version can read: {reason}"
+            ) from None
+
+
+class _Entries:
+    """The arrays of the archive: together no larger than the file, each with its checksum."""
+
+    def __init__(self, archive: zipfile.ZipFile, *, size: int) -> None:
+        self._archive = archive
+        members = archive.infolist()
+        self._members = {member.filename: member for member in members}
+        if len(self._members) != len(members):
+            raise FileFormatError("an entry is there twice")
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            raise FileFormatError("an entry is compressed")
+        if any(member.compress_size != member.file_size for member in members):
+            raise FileFormatError("an entry has two sizes")
+        if sum(member.file_size for member in members) > size:
+            raise FileFormatError("its entries are larger than the file")
+
+    @property
+    def names(self) -> set[str]:
+        return {name.removesuffix(".npy") for name in self._members}
+
+    def array(self, name: str, kinds: str, shape: tuple[int, ...] | None = None) -> Array:
+        member = self._members.get(f"{name}.npy")
+        if member is None:
+            raise FileFormatError(f"{name} is missing")
+        with self._archive.open(member) as stream:
+            array = read_array(stream, member.file_size, name)
+        if array.dtype.kind not in kinds:
+            raise FileFormatError(f"{name} has the type {array.dtype}")
+        if shape is not None and array.shape != shape:
+            raise FileFormatError(f"{name} has the shape {array.shape} instead of {shape}")
+        return array
+
+
+def _state(entries: _Entries) -> NetworkState:
+    kind = str(entries.array("format", "U", ()))
+    if kind != FORMAT:
+        raise FileFormatError(f"its format is {kind!r} instead of {FORMAT!r}")
+    listed = entries.array("layer_sizes", "i")
+    if listed.ndim != 1 or len(listed) > _MAX_LAYERS:
+        raise FileFormatError(f"layer_sizes has the shape {listed.shape}")
+    layer_sizes = checks.layer_sizes(listed.tolist())
+    activation = checks.choice(
+        "activation", str(entries.array("activation", "U", ())), checks.ACTIVATIONS
+    )
+    expected = {"format", "layer_sizes", "activation", "shift", "scale"}
+    expected |= {f"{kind}{i}" for i in range(1, len(layer_sizes)) for kind in "Wb"}
+    if unknown := entries.names - expected:
+        raise FileFormatError(f"it holds {sorted(unknown)[0]!r}, which is no part of a network")
+    shift = entries.array("shift", "f", layer_sizes[:1])
+    scale = entries.array("scale", "f", layer_sizes[:1])
+    parameters: Parameters = []
+    for i, shape in enumerate(pairwise(layer_sizes), start=1):
+        parameters.append(
+            (entries.array(f"W{i}", "f", shape), entries.array(f"b{i}", "f", shape[1:]))
+        )
+    names = {array.dtype.newbyteorder("=").name for pair in parameters for array in pair}
+    if len(names) != 1:
+        raise FileFormatError("its parameters are of different types")
+    dtype = checks.dtype_name(names.pop())
+    normalize = normalization.check((shift, scale), features=layer_sizes[0], dtype=dtype)
+    assert not isinstance(normalize, str)  # it was a pair
+    if not all(np.isfinite(array).all() for pair in parameters for array in pair):
+        raise FileFormatError("a parameter is not finite")
+    native = [(w.astype(dtype), b.astype(dtype)) for w, b in parameters]
+    return NetworkState(layer_sizes, activation, dtype, *normalize, native)

@@ -1,0 +1,360 @@
+"""Files appear whole, come back to the bit, and broken or hostile ones are refused."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import stat
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import twolayer_ext as tl
+from twolayer_ext import checks
+from twolayer_ext.errors import FileFormatError
+from twolayer_ext.files import writing
+
+
+@pytest.fixture
+def net(backend):
+    return backend.Network((4, 3, 2), activation="tanh", dtype="float32", normalize=(1.5, 2))
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.npz"
+    tl.Network((2, 2), dtype="float32", normalize=([1, 2], [3, 4])).save(path)
+    return path
+
+
+def entries(path):
+    with np.load(path, allow_pickle=False) as file:
+        return dict(file)
+
+
+def save_entries(path, arrays):
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.mark.parametrize("activation", checks.ACTIVATIONS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sizes", [(3, 2), (5, 4, 3), (7, 1, 1, 2)])
+def test_round_trip_to_the_bit(backend, tmp_path, same_bits, sizes, dtype, activation):
+    shift = np.arange(sizes[0]) / 3
+    net = backend.Network(sizes, activation=activation, dtype=dtype, normalize=(shift, 0.1), seed=9)
+    net.save(tmp_path / "net")
+    back = backend.load(tmp_path / "net")
+    assert type(back) is backend.Network
+    assert same_bits(back, net)
+    assert (back.activation, back.dtype) == (activation, dtype)
+    np.testing.assert_array_equal(back.shift, net.shift)
+    np.testing.assert_array_equal(back.scale, net.scale)
+    x = np.random.default_rng(0).normal(size=(5, sizes[0]))
+    np.testing.assert_array_equal(back.predict_proba(x), net.predict_proba(x))
+
+
+def test_each_engine_reads_the_others_file(tmp_path, same_bits):
+    net = tl.Network((4, 3, 2))
+    net.save(str(tmp_path / "net.npz"))
+    assert same_bits(tl.reference.load(str(tmp_path / "net.npz")), net)
+
+
+def test_file_is_an_npz_of_plain_arrays(net, tmp_path):
+    net.save(tmp_path / "net.npz")
+    arrays = entries(tmp_path / "net.npz")
+    assert set(arrays) == {
+        "format", "layer_sizes", "activation", "shift", "scale", "W1", "b1", "W2", "b2",
+    }  # fmt: skip
+    np.testing.assert_array_equal(arrays["W1"], net.parameters[0][0])
+    assert arrays["W1"].dtype == "<f4"
+
+
+def test_same_network_same_bytes(net, tmp_path):
+    net.save(tmp_path / "a")
+    net.save(tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_file_replaces_the_one_before_and_leaves_nothing_else(net, tmp_path):
+    path = tmp_path / "net.npz"
+    path.write_text("old")
+    net.save(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["net.npz"]
+    assert type(net).load(path).layer_sizes == net.layer_sizes
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes and links are POSIX")
+def test_mode_and_link_are_those_of_a_plain_write(net, tmp_path):
+    (tmp_path / "plain").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "net.npz")
+    net.save(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    mode = stat.S_IMODE((tmp_path / "net.npz").stat().st_mode)
+    assert mode == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+def test_error_while_writing_leaves_the_old_file(net, tmp_path, monkeypatch):
+    path = tmp_path / "net.npz"
+    path.write_text("old")
+
+    def full(*arguments, **keywords):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(writing.os, "fsync", full)
+    with pytest.raises(OSError, match="no space left"):
+        net.save(path)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["net.npz"]
+
+
+def test_folder_that_is_not_there(net, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        net.save(tmp_path / "nowhere" / "net.npz")
+    with pytest.raises(FileNotFoundError):
+        tl.load(tmp_path / "nowhere.npz")
+
+
+@pytest.mark.parametrize("name", ["nowhere/net.npz", "file/net.npz", "", ".", "pipe", "n" * 300])
+def test_errors_of_saving_name_the_users_path_alone(net, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("old")
+    os.mkfifo(tmp_path / "pipe")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(OSError, match=r"^\[Errno \d+\] [A-Z][a-z A-Z]+: '") as caught:
+        net.save(name)
+    assert caught.value.filename == name
+    assert ".tmp" not in str(caught.value)
+    assert sorted(tmp_path.iterdir()) == before
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_devices_are_not_replaced(net):
+    with pytest.raises(OSError, match="Not a regular file: '/dev/null'"):
+        net.save("/dev/null")
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+def test_an_error_of_another_file_keeps_its_name(tmp_path):
+    with (
+        pytest.raises(FileNotFoundError, match="elsewhere"),
+        writing.whole_file(tmp_path / "net.npz"),
+    ):
+        (tmp_path / "elsewhere").read_text()
+    assert not list(tmp_path.iterdir())
+
+
+def test_name_of_the_greatest_length(net, tmp_path):
+    net.save(tmp_path / ("n" * 255))
+    assert tl.load(tmp_path / ("n" * 255)).layer_sizes == net.layer_sizes
+
+
+def test_only_regular_files_are_loaded(tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # opening it would wait for a writer
+    for path in (tmp_path, tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(FileFormatError, match=f"{path}: is not a regular file"):
+            tl.load(path)
+
+
+def test_network_that_is_not_finite_is_not_saved(net, tmp_path):
+    net.core.set_layer(1, np.full((3, 2), np.nan, np.float32), np.zeros(2, np.float32))
+    with pytest.raises(ValueError, match="parameters of layer 2 are not finite; not saved"):
+        net.save(tmp_path / "net.npz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_truncated_at_any_byte(small):
+    for length in reversed(range(small.stat().st_size)):
+        os.truncate(small, length)
+        with pytest.raises(FileFormatError, match=r"small\.npz: "):
+            tl.load(small)
+
+
+def test_any_flipped_bit_is_noticed_or_harmless(small, same_bits):
+    data = small.read_bytes()
+    net = tl.load(small)
+    rng = np.random.default_rng(0)
+    for position in range(len(data)):
+        with small.open("r+b") as stream:
+            stream.write(data)
+            stream.seek(position)
+            stream.write(bytes([data[position] ^ (1 << int(rng.integers(8)))]))
+        try:
+            back = tl.load(small)
+        except FileFormatError:
+            continue
+        assert same_bits(back, net), position
+        assert (back.shift == net.shift).all(), position
+        assert (back.scale == net.scale).all(), position
+
+
+def test_random_damage(small, same_bits):
+    data = small.read_bytes()
+    net = tl.load(small)
+    rng = np.random.default_rng(1)
+    for _ in range(500):
+        with small.open("r+b") as stream:
+            stream.write(data)
+            stream.seek(int(rng.integers(len(data) - 40)))
+            stream.write(rng.bytes(int(rng.integers(1, 40))))
+        try:
+            back = tl.load(small)
+        except FileFormatError:
+            continue
+        assert same_bits(back, net)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": np.array("else")}, "its format is 'else'"),
+        ({"format": np.array([2**31], "u4").view("U1")[0:1].reshape(())}, "format: .*not Unicode"),
+        ({"format": np.array(1)}, "format has the type int64"),
+        ({"format": None}, "format is missing"),
+        ({"layer_sizes": np.array([2, 10**12, 2])}, "must be at most 2147483647"),
+        ({"layer_sizes": np.array([[2, 2]])}, "layer_sizes has the shape"),
+        ({"layer_sizes": np.array([2])}, "at least 2 entries"),
+        ({"layer_sizes": np.array([2, -2])}, "must be at least 1"),
+        ({"layer_sizes": np.array([2.0, 2.0])}, "layer_sizes has the type float64"),
+        ({"layer_sizes": np.array([2, 2, 2])}, "W2 is missing"),
+        ({"activation": np.array("step")}, "activation: 'step'"),
+        ({"W1": np.zeros((2, 3), np.float32)}, r"W1 has the shape \(2, 3\) instead of \(2, 2\)"),
+        ({"W1": np.zeros((2, 2), np.int32)}, "W1 has the type int32"),
+        ({"W1": np.zeros((2, 2), np.float16)}, "of different types"),
+        ({"W1": np.zeros((2, 2), np.float64)}, "of different types"),
+        ({"W1": np.full((2, 2), np.nan, np.float32)}, "a parameter is not finite"),
+        ({"b1": None}, "b1 is missing"),
+        ({"scale": np.zeros(2)}, "its scale is zero or not finite in float32"),
+        ({"scale": np.array([1e-300, 1])}, "its scale is zero or not finite in float32"),
+        ({"scale": np.array([1e300, 1])}, "its scale is zero or not finite in float32"),
+        ({"scale": np.array([np.longdouble("1e1000"), 1])}, "its scale is zero or not finite"),
+        ({"shift": np.array([np.inf, 0])}, "its shift is not finite in float32"),
+        ({"shift": np.array([1e39, 0])}, "its shift is not finite in float32"),
+        ({"extra": np.zeros(1)}, "holds 'extra'"),
+        ({"format": np.array("long" * 1000)}, r"its format is '(long){20,50}\w*\.\.\.$"),
+    ],
+)
+def test_files_that_say_something_else(small, change, message):
+    arrays = {k: v for k, v in (entries(small) | change).items() if v is not None}
+    with pytest.raises(FileFormatError, match=message):
+        tl.load(save_entries(small, arrays))
+
+
+def test_half_precision_throughout_is_refused(small):
+    arrays = entries(small)
+    for name in ("W1", "b1"):
+        arrays[name] = arrays[name].astype(np.float16)
+    with pytest.raises(FileFormatError, match="float16"):
+        tl.load(save_entries(small, arrays))
+
+
+def test_fortran_order_and_big_endian_are_read(small, same_bits):
+    net = tl.load(small)
+    arrays = entries(small)
+    arrays["W1"] = np.asfortranarray(arrays["W1"]).astype(">f4")
+    assert same_bits(tl.load(save_entries(small, arrays)), net)
+
+
+def test_damaged_headers_with_right_checksums(small):
+    """Zip's checksums keep chance out; here somebody computed them anew."""
+    net = tl.load(small)
+    with zipfile.ZipFile(small) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    rng = np.random.default_rng(2)
+    signs = list(b"'\"(){}[],:\\\n <>=|0123456789LfiOU-+*#\x00")
+    refused = 0
+    for _ in range(1000):
+        name = str(rng.choice(list(parts)))
+        damaged = bytearray(parts[name])
+        for _ in range(rng.integers(1, 4)):
+            position = int(rng.integers(80))
+            length = int(rng.integers(3))  # of what the new sign replaces: 0 inserts it
+            damaged[position : position + length] = bytes([rng.choice(signs)])
+        with zipfile.ZipFile(small, "w") as archive:
+            for other, data in parts.items():
+                archive.writestr(other, bytes(damaged) if other == name else data)
+        try:
+            back = tl.load(small)
+        except FileFormatError:
+            refused += 1
+            continue
+        assert back.layer_sizes == net.layer_sizes
+        assert all(np.isfinite(a).all() for pair in back.parameters for a in pair)
+    assert refused > 900
+
+
+def test_compressed_file_is_refused(small):
+    np.savez_compressed(small, **entries(small))
+    with pytest.raises(FileFormatError, match="compressed"):
+        tl.load(small)
+
+
+def test_entry_twice_is_refused(small):
+    with zipfile.ZipFile(small) as archive:
+        data = archive.read("W1.npy")
+    with (
+        zipfile.ZipFile(small, "a") as archive,
+        pytest.warns(UserWarning, match="Duplicate name"),
+    ):
+        archive.writestr("W1.npy", data)
+    with pytest.raises(FileFormatError, match="twice"):
+        tl.load(small)
+
+
+def test_entry_of_two_sizes_is_refused_before_it_is_read(small):
+    content = bytearray(small.read_bytes())
+    entry = content.index(b"PK\1\2")
+    content[entry + 20 : entry + 24] = (2**31 - 1).to_bytes(4, "little")
+    small.write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(FileFormatError, match="two sizes"):
+        tl.load(small)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+def test_header_that_promises_too_much_allocates_nothing(small):
+    arrays = entries(small)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f4", "fortran_order": False, "shape": (2, 2**40)}
+    )
+    with zipfile.ZipFile(small, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w") as stream:
+                if name == "W1":
+                    stream.write(header.getvalue())
+                else:
+                    np.save(stream, array)
+    with pytest.raises(FileFormatError, match="W1: 0 bytes follow a header"):
+        tl.load(small)
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.system, ("touch exploded",)
+
+
+def test_pickles_are_not_opened(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small.write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(FileFormatError):
+        tl.load(small)
+    tl.Network((2, 2)).save(small)
+    arrays = entries(small)
+    arrays["W1"] = np.array([[Bomb(), 0], [0, 0]], dtype=object)
+    with pytest.raises(FileFormatError, match=r"W1: .*type object"):
+        tl.load(save_entries(small, arrays))
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"\x93NUMPY", b"text\n" * 100])
+def test_other_files(small, content):
+    small.write_bytes(content)
+    with pytest.raises(FileFormatError):
+        tl.load(small)
