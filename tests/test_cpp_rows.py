@@ -17,7 +17,7 @@ def build(name: str, folder: Path) -> Path:
     program = folder / f"test_rows_{name}"
     define = f'-DTARGET_HEADER="kernels/targets/{name}.hpp"'
     source = str(ROOT / "tests" / "cpp" / "test_rows.cpp")
-    flags = [*of_all.flags, "-O1", "-Werror", *of_all.targets()[name], *machine.link_flags]
+    flags = [*of_all.flags, "-Werror", *of_all.targets()[name], *machine.link_flags]
     compile_with(machine, *flags, define, INCLUDE, source, "-o", str(program))
     return program
 
