@@ -43,77 +43,82 @@ View dense_view(const py::array& x, std::int64_t inputs, const char* name) {
   return {{x.data(), element_type(x, name), x.strides(0), columns}, x.shape(0)};
 }
 
-View sparse_view(const py::tuple& x, std::int64_t inputs, const char* name) {
+// Row n holds values[starts[n]] ... values[starts[n + 1] - 1]; not all values need belong to a row.
+View sparse_view(const py::object& x, std::int64_t inputs, const char* name) {
   const std::string text(name);
-  if (x.size() != 3 || !py::isinstance<py::array>(x[0]) ||
-      !py::isinstance<Array<std::int32_t>>(x[1]) || !py::isinstance<Indices>(x[2])) {
-    throw py::type_error(text + ": CSR rows are (values, columns int32, starts int64)");
+  const py::object parts[] = {x.attr("values"), x.attr("columns"), x.attr("starts")};
+  if (!py::isinstance<py::array>(parts[0]) || !py::isinstance<Array<std::int32_t>>(parts[1]) ||
+      !py::isinstance<Indices>(parts[2])) {
+    throw py::type_error(text + ": CSR rows are values, columns of int32 and starts of int64");
   }
-  const auto values = py::reinterpret_borrow<py::array>(x[0]);
-  const auto columns = py::reinterpret_borrow<Array<std::int32_t>>(x[1]);
-  const auto starts = py::reinterpret_borrow<Indices>(x[2]);
-  const py::ssize_t stored = values.size();
+  const auto values = py::reinterpret_borrow<py::array>(parts[0]);
+  const auto columns = py::reinterpret_borrow<Array<std::int32_t>>(parts[1]);
+  const auto starts = py::reinterpret_borrow<Indices>(parts[2]);
   const bool flat = values.ndim() == 1 && columns.ndim() == 1 && starts.ndim() == 1 &&
-                    (stored == 0 || values.strides(0) == values.itemsize());
-  if (!flat || columns.shape(0) != stored || starts.shape(0) < 1 || starts.data()[0] != 0 ||
-      starts.data()[starts.shape(0) - 1] != stored) {
+                    (values.size() < 2 || values.strides(0) == values.itemsize());
+  if (!flat || columns.shape(0) != values.size() || starts.shape(0) < 1) {
     throw py::value_error(text + ": CSR rows whose lengths do not agree");
   }
-  for (py::ssize_t r = 0; r + 1 < starts.shape(0); ++r) {
-    std::int64_t least = 0;
-    const std::int64_t end = starts.data()[r + 1];
-    require(starts.data()[r] <= end && end <= stored, "CSR rows: starts must ascend");
-    for (std::int64_t i = starts.data()[r]; i < end; ++i) {
-      const std::int64_t column = columns.data()[i];
-      require(least <= column && column < inputs, "CSR rows: columns must ascend within a row");
-      least = column + 1;
-    }
-  }
-  const ElementType type = element_type(values, name);
-  return {{values.data(), type, 0, 0, starts.data(), columns.data()}, starts.shape(0) - 1};
+  View view{{values.data(), element_type(values, name), 0, 0, starts.data(), columns.data()},
+            starts.shape(0) - 1};
+  view.stored = values.size();
+  view.inputs = inputs;
+  return view;
 }
 
 }  // namespace
 
 View rows_view(const py::object& x, std::int64_t inputs, const char* name) {
-  if (py::isinstance<py::tuple>(x)) {
-    return sparse_view(py::reinterpret_borrow<py::tuple>(x), inputs, name);
-  }
+  if (py::hasattr(x, "starts")) return sparse_view(x, inputs, name);
   if (!py::isinstance<py::array>(x)) {
     throw py::type_error(std::string(name) + ": must be an array");
   }
   return dense_view(py::reinterpret_borrow<py::array>(x), inputs, name);
 }
 
-Rows select(std::int64_t count, const std::optional<Indices>& numbers) {
-  if (!numbers) return {nullptr, 0, count};
-  require(numbers->ndim() == 1, "rows: shape must be (n,)");
-  for (py::ssize_t i = 0; i < numbers->shape(0); ++i) {
-    require(numbers->data()[i] >= 0 && numbers->data()[i] < count,
+Rows select(const View& view, const std::optional<Indices>& numbers) {
+  Rows rows{nullptr, 0, view.count};
+  if (numbers) {
+    require(numbers->ndim() == 1, "rows: shape must be (n,)");
+    rows = {numbers->data(), 0, numbers->shape(0)};
+  }
+  for (std::int64_t i = 0; numbers && i < rows.count; ++i) {
+    require(0 <= rows.numbers[i] && rows.numbers[i] < view.count,
             "rows: numbers must be in [0, N)");
   }
-  return {numbers->data(), 0, numbers->shape(0)};
+  for (std::int64_t i = 0; view.source.starts != nullptr && i < rows.count; ++i) {
+    const std::int64_t* ends = view.source.starts + rows.number(i);
+    require(0 <= ends[0] && ends[0] <= ends[1] && ends[1] <= view.stored,
+            "x: CSR rows must lie within the values");
+    std::int64_t least = 0;
+    for (std::int64_t entry = ends[0]; entry < ends[1]; ++entry) {
+      const std::int64_t column = view.source.columns[entry];
+      require(least <= column && column < view.inputs, "x: CSR columns must ascend within a row");
+      least = column + 1;
+    }
+  }
+  return rows;
 }
 
-void put_targets(Data& data, const py::object& targets, std::int64_t count, const LossOptions& loss,
-                 std::int64_t outputs) {
+void put_targets(Data& data, const py::object& targets, const View& view, const Rows& rows,
+                 const LossOptions& loss, std::int64_t outputs) {
   require_fits(loss, outputs);
   if (targets.is_none()) return;
   if (loss.kind != Losses::index_of<CrossEntropy>()) {
-    const View view = rows_view(targets, outputs / loss.levels, "targets");
-    require(view.count == count && view.source.starts == nullptr,
+    const View values = rows_view(targets, outputs / loss.levels, "targets");
+    require(values.count == view.count && values.source.starts == nullptr,
             "targets: must be dense, one row a row of x");
-    data.targets = view.source;
+    data.targets = values.source;
     return;
   }
   if (!py::isinstance<Indices>(targets)) throw py::type_error("targets: labels must be int64");
   const auto labels = py::reinterpret_borrow<Indices>(targets);
-  require(labels.ndim() == 1 && labels.shape(0) == count, "targets: shape must be (N,)");
-  for (std::int64_t i = 0; i < count; ++i) {
-    require(labels.data()[i] >= 0 && labels.data()[i] < outputs,
-            "targets: labels must be in [0, outputs)");
-  }
+  require(labels.ndim() == 1 && labels.shape(0) == view.count, "targets: shape must be (N,)");
   data.labels = labels.data();
+  for (std::int64_t i = 0; i < rows.count; ++i) {
+    const std::int64_t label = data.labels[rows.number(i)];
+    require(0 <= label && label < outputs, "targets: labels must be in [0, outputs)");
+  }
 }
 
 const double* weights_view(const std::optional<Array<double>>& weights, std::int64_t count) {

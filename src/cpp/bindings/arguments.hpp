@@ -30,15 +30,17 @@ using AugmentOptions = std::tuple<ImageShape, bool, std::int64_t, std::int64_t>;
 
 void require(bool condition, const char* message);
 
-// Rows: an array (N, inputs) of any memory order, or CSR as (values, columns, starts).
+// Rows: an array (N, inputs) of any memory order, or an object with CSR's values, columns, starts.
 struct View {
   Source source;
   std::int64_t count;
+  std::int64_t stored = 0;  // CSR: values there are
+  std::int64_t inputs = 0;  // CSR: columns there may be
 };
 View rows_view(const py::object& x, std::int64_t inputs, const char* name);
 
-// `numbers` of the rows, or all of them.
-Rows select(std::int64_t count, const std::optional<Indices>& numbers);
+// `numbers` of the rows, or all of them; those of CSR are looked through.
+Rows select(const View& view, const std::optional<Indices>& numbers);
 
 // What the loss compares the rows' outputs with: labels int64 (N,), or values (N, outputs /
 // levels); none where `targets` is None.

@@ -120,7 +120,7 @@ std::optional<Augmentation> BoundNetwork::mirroring(
 py::array BoundNetwork::forward(const py::object& x, const std::optional<Indices>& rows,
                                 int threads, const std::optional<ImageShape>& mirrored_as) const {
   const View view = rows_view(x, inputs(), "x");
-  const Rows chosen = select(view.count, rows);
+  const Rows chosen = select(view, rows);
   const std::optional<Augmentation> change = mirroring(mirrored_as);
   return visit([&](const auto& network) -> py::array {
     Array<ScalarOf<decltype(network)>> result({chosen.count, outputs()});
@@ -137,7 +137,7 @@ py::array BoundNetwork::predictions(const py::object& x, const std::optional<Ind
                                     const LossOptions& loss, int threads,
                                     const std::optional<ImageShape>& mirrored_as) const {
   const View view = rows_view(x, inputs(), "x");
-  const Rows chosen = select(view.count, rows);
+  const Rows chosen = select(view, rows);
   const std::optional<Augmentation> change = mirroring(mirrored_as);
   require_fits(loss, outputs());
   return visit([&](const auto& network) -> py::array {
@@ -155,9 +155,9 @@ py::tuple BoundNetwork::evaluate(const py::object& x, const py::object& targets,
                                  const std::optional<Indices>& rows, const LossOptions& loss,
                                  int threads) const {
   const View view = rows_view(x, inputs(), "x");
-  const Rows chosen = select(view.count, rows);
+  const Rows chosen = select(view, rows);
   Data data{view.source};
-  put_targets(data, targets, view.count, loss, outputs());
+  put_targets(data, targets, view, chosen, loss, outputs());
   require(chosen.count > 0, "rows: at least one is needed");
   require(!targets.is_none(), "targets: needed");
   return visit([&](const auto& network) {
@@ -177,8 +177,9 @@ py::tuple BoundNetwork::loss_and_gradients(const py::object& x, const py::object
                                            const std::optional<Array<double>>& weights,
                                            std::uint64_t seed) const {
   const View view = rows_view(x, inputs(), "x");
+  const Rows all = select(view, std::nullopt);
   Data data{view.source};
-  put_targets(data, targets, view.count, loss, outputs());
+  put_targets(data, targets, view, all, loss, outputs());
   data.weights = weights_view(weights, view.count);
   require(view.count > 0, "x: at least one row is needed");
   require(!targets.is_none(), "targets: needed");
@@ -200,8 +201,8 @@ py::tuple BoundNetwork::loss_and_gradients(const py::object& x, const py::object
     SignalCheck check;
     auto result = [&] {
       const py::gil_scoped_release release;
-      return twolayer::loss_and_gradients<T>(network, data, select(view.count, std::nullopt), loss,
-                                             reg, threads, chosen, factors, std::ref(check));
+      return twolayer::loss_and_gradients<T>(network, data, all, loss, reg, threads, chosen,
+                                             factors, std::ref(check));
     }();
     check.raise();
     return py::make_tuple(result->loss, gradient_arrays(network, result->gradients));
@@ -211,6 +212,7 @@ py::tuple BoundNetwork::loss_and_gradients(const py::object& x, const py::object
 py::list BoundNetwork::gradients(const py::object& x, const py::array& doutputs,
                                  int threads) const {
   const View view = rows_view(x, inputs(), "x");
+  const Rows all = select(view, std::nullopt);
   require(view.count > 0, "x: at least one row is needed");
   return visit([&](const auto& network) {
     using T = ScalarOf<decltype(network)>;
@@ -221,8 +223,8 @@ py::list BoundNetwork::gradients(const py::object& x, const py::array& doutputs,
     auto result = [&] {
       const auto* from = static_cast<const T*>(doutputs.data());
       const py::gil_scoped_release release;
-      return gradients_of_outputs<T>(network, Data{view.source}, select(view.count, std::nullopt),
-                                     from, threads, std::ref(check));
+      return gradients_of_outputs<T>(network, Data{view.source}, all, from, threads,
+                                     std::ref(check));
     }();
     check.raise();
     return gradient_arrays(network, *result);

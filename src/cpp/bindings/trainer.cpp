@@ -34,10 +34,10 @@ class BoundTrainer {
         trainer_);
   }
 
-  Data data_of(const View& view, const py::object& targets,
+  Data data_of(const View& view, const Rows& rows, const py::object& targets,
                const std::optional<Array<double>>& weights, std::int64_t outputs) const {
     Data data{view.source};
-    put_targets(data, targets, view.count, options_.loss, outputs);
+    put_targets(data, targets, view, rows, options_.loss, outputs);
     data.weights = weights_view(weights, view.count);
     require(!data.sparse() || !options_.techniques.augment, "augment: not of CSR rows");
     require(!data.sparse() || !std::holds_alternative<TrainerPointer<Bfloat16>>(trainer_),
@@ -46,7 +46,7 @@ class BoundTrainer {
   }
 
   Rows batch_of(const View& view, const Indices& rows) const {
-    const Rows batch = select(view.count, rows);
+    const Rows batch = select(view, rows);
     require(0 < batch.count && batch.count <= options_.batch_size,
             "rows: between one and batch_size of them");
     return batch;
@@ -91,8 +91,8 @@ class BoundTrainer {
                 const std::optional<Array<double>>& weights) {
     return visit([&](auto& trainer, auto& network) {
       const View view = rows_view(x, network.sizes.front(), "x");
-      const Data data = data_of(view, targets, weights, network.sizes.back());
-      const Rows chosen = select(view.count, rows);
+      const Rows chosen = select(view, rows);
+      const Data data = data_of(view, chosen, targets, weights, network.sizes.back());
       const std::int64_t steps = (chosen.count + options_.batch_size - 1) / options_.batch_size;
       require(!targets.is_none(), "targets: needed");
       require(losses.ndim() == 1 && losses.shape(0) >= steps,
@@ -115,8 +115,8 @@ class BoundTrainer {
     return visit([&](auto& trainer, auto& network) -> py::array {
       using T = typename std::decay_t<decltype(trainer)>::T;
       const View view = rows_view(x, network.sizes.front(), "x");
-      const Data data = data_of(view, py::none(), std::nullopt, network.sizes.back());
       const Rows batch = batch_of(view, rows);
+      const Data data = data_of(view, batch, py::none(), std::nullopt, network.sizes.back());
       Array<T> outputs({batch.count, network.sizes.back()});
       T* to = outputs.mutable_data();
       {
@@ -134,8 +134,8 @@ class BoundTrainer {
       using T = typename std::decay_t<decltype(trainer)>::T;
       const std::int64_t outputs = network.sizes.back();
       const View view = rows_view(x, network.sizes.front(), "x");
-      const Data data = data_of(view, py::none(), weights, outputs);
       const Rows batch = batch_of(view, rows);
+      const Data data = data_of(view, batch, py::none(), weights, outputs);
       require(
           py::isinstance<Array<T>>(losses) && losses.ndim() == 1 && losses.shape(0) == batch.count,
           "losses: must be (n,), contiguous and of the network's dtype");

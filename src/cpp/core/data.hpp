@@ -24,6 +24,7 @@ struct Rows {
   std::int64_t count;
   std::uint64_t step = 0;  // of training, which random numbers depend on
 
+  std::int64_t number(std::int64_t i) const { return numbers != nullptr ? numbers[i] : first + i; }
   Rows slice(std::int64_t begin, std::int64_t length) const {
     return {numbers != nullptr ? numbers + begin : nullptr, first + begin, length, step};
   }

@@ -233,7 +233,7 @@ void backward_pass(const Network<typename P::Scalar>& network, const Rows& rows,
 
 double weight_of(const Data& data, const Rows& rows, std::int64_t n) {
   if (data.weights == nullptr) return 1;
-  return data.weights[rows.numbers != nullptr ? rows.numbers[n] : rows.first + n];
+  return data.weights[rows.number(n)];
 }
 
 double sum_of_weights(const Data& data, const Rows& rows) {
