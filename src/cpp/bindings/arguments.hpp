@@ -44,8 +44,8 @@ Rows select(const View& view, const std::optional<Indices>& numbers);
 
 // What the loss compares the rows' outputs with: labels int64 (N,), or values (N, outputs /
 // levels); none where `targets` is None.
-void put_targets(Data& data, const py::object& targets, std::int64_t count, const LossOptions& loss,
-                 std::int64_t outputs);
+void put_targets(Data& data, const py::object& targets, const View& view, const Rows& rows,
+                 const LossOptions& loss, std::int64_t outputs);
 
 // One finite number a row, not negative.
 const double* weights_view(const std::optional<Array<double>>& weights, std::int64_t count);
