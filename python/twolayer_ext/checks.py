@@ -1,7 +1,7 @@
 """Argument checks shared by all public functions.
 
-Every message reads ``argument: what it was; what it should be``. What passes can go to a kernel,
-which trusts its input: labels are in range, values are finite, rows are contiguous.
+Every message reads ``argument: what it was; what it should be``. `rows.as_rows` does the same for
+data, `losses.read` for targets.
 """
 
 from __future__ import annotations
@@ -21,18 +21,8 @@ from twolayer_ext import _core
 Array: TypeAlias = NDArray[Any]
 Parameters: TypeAlias = list[tuple[Array, Array]]
 
-ACTIVATIONS = ("relu", "tanh", "logistic", "identity")
 
-# Types the kernels read as they are, and what the others become: the smallest type of the three
-# that holds every value exactly (64-bit integers are looked at first).
-_READ_AS = {
-    "u1": "u1", "f4": "f4", "f8": "f8", "b1": "u1",
-    "i1": "f4", "i2": "f4", "u2": "f4", "f2": "f4",
-    "i4": "f8", "u4": "f8", "i8": "f8", "u8": "f8",
-}  # fmt: skip
-_LARGEST_EXACT = 2**53
 _LARGEST_SIZE = 2**31 - 1
-_CHECKED_AT_ONCE = 2**18  # values: stays in cache, and short enough for Ctrl-C
 # Far above the CPUs of any machine; the runtime ends the process where threads cannot be made.
 _MOST_THREADS = 4096
 _LONGEST_SHOWN = 200
@@ -159,10 +149,8 @@ def sizes(name: str, value: object, *, minimum_length: int) -> tuple[int, ...]:
 
 
 def layer_sizes(value: object) -> tuple[int, ...]:
-    """Return (features, hidden..., classes): at least two entries, at least two classes."""
+    """Return (features, hidden..., outputs): at least two entries."""
     result = sizes("layer_sizes", value, minimum_length=2)
-    if result[-1] < 2:
-        raise ValueError(f"layer_sizes: {result}; the last entry, the classes, must be at least 2")
     addressable("layer_sizes", result, result)
     return result
 
@@ -186,98 +174,6 @@ def thread_count(threads: object) -> int:
     return integer("threads", threads, minimum=1, maximum=_MOST_THREADS)
 
 
-def as_rows(x: ArrayLike, *, features: int | None, dtype: str, name: str = "x") -> Array:
-    """Return x as a kernel reads it; without a copy wherever that is possible.
-
-    Parameters
-    ----------
-    x : array_like, shape (N, D)
-        uint8, float32 and float64 are used in place if each row is contiguous: read-only arrays,
-        memory maps and slices of rows too. Other memory orders are copied once, other numeric
-        types converted once: bool to uint8; integers of up to 16 bits and float16 to float32;
-        larger integers and longdouble to float64.
-    features : int or None
-        The D required; None takes any.
-    dtype : {"float32", "float64"}
-        What the network computes in; values must be finite there.
-    name : str
-        How messages call the array.
-
-    Returns
-    -------
-    ndarray, shape (N, D), of uint8, float32 or float64 in native byte order
-
-    Raises
-    ------
-    TypeError
-        Complex, text, objects, masked arrays: not numbers; None, a dict: no arrays.
-    ValueError
-        Wrong shape, no rows, a NaN or an infinity (the first is named), integers beyond 2**53.
-    """
-    rows = as_array(x, name)
-    if rows.ndim > 2:
-        raise ValueError(
-            f"{name}: shape {rows.shape}; must be (rows, features): {name}.reshape(len({name}), -1)"
-        )
-    if rows.ndim < 2:
-        raise ValueError(
-            f"{name}: shape {rows.shape}; must be (rows, features), "
-            f"for a single row {name}.reshape(1, -1)"
-        )
-    if len(rows) == 0:
-        raise ValueError(f"{name}: no rows, shape {rows.shape}; must have at least one")
-    if features is None and rows.shape[1] == 0:
-        raise ValueError(f"{name}: no features, shape {rows.shape}; must have at least one")
-    if features is not None and rows.shape[1] != features:
-        raise ValueError(f"{name}: {rows.shape[1]} features a row; must have {features}")
-    rows = _readable(rows, name)
-    if rows.dtype.kind == "f":
-        _check_finite(rows, dtype, name)
-    return rows
-
-
-def as_labels(
-    y: ArrayLike, *, rows: int, classes: int | None, name: str = "y"
-) -> NDArray[np.int64]:
-    """Return y as contiguous int64 class indices.
-
-    Parameters
-    ----------
-    y : array_like of any integer type, shape (N,)
-    rows : int
-        The N required.
-    classes : int or None
-        Labels must be in [0, classes); None only refuses negative ones.
-    name : str
-        How messages call the array.
-
-    Raises
-    ------
-    TypeError
-        Not integers: floats that hold whole numbers must be converted by the caller.
-    ValueError
-        Wrong shape or a label out of range; the first such row is named.
-    """
-    labels = as_array(y, name)
-    if labels.ndim != 1:
-        hint = "a vector"
-        if labels.ndim == 2:
-            hint = f"{name}.ravel()" if labels.shape[1] == 1 else f"{name}.argmax(axis=1)"
-        raise ValueError(f"{name}: shape {labels.shape}; must be (rows,): {hint}")
-    if len(labels) != rows:
-        raise ValueError(f"{name}: {len(labels)} labels; must be one for each of the {rows} rows")
-    if labels.dtype.kind not in "iub":
-        hint = f", {name}.astype(int)" if labels.dtype.kind == "f" else ""
-        raise TypeError(f"{name}: type {labels.dtype}; must be integer class indices{hint}")
-    end = classes if classes is not None else np.iinfo(np.int64).max
-    outside = (labels < 0) | (labels >= end)
-    if outside.any():
-        row = int(outside.argmax())
-        allowed = f"in 0 ... {end - 1}" if classes is not None else "class indices 0 ... C-1"
-        raise ValueError(f"{name}: {labels[row]} in row {row}; labels must be {allowed}")
-    return np.ascontiguousarray(labels, dtype=np.int64)
-
-
 def as_array(value: ArrayLike, name: str) -> Array:
     """Return `value` as an array; what NumPy would wrap as a single object is no array."""
     if isinstance(value, np.ma.MaskedArray):
@@ -289,42 +185,3 @@ def as_array(value: ArrayLike, name: str) -> Array:
     if array.ndim == 0 and array.dtype.kind not in "buifc":
         raise TypeError(f"{name}: {type(value).__name__}; must be an array of numbers")
     return array
-
-
-def _readable(rows: Array, name: str) -> Array:
-    """Convert to one of the three types the kernels read, with contiguous rows."""
-    kind = rows.dtype.kind
-    code = f"{kind}{rows.dtype.itemsize}"
-    target = "f8" if kind == "f" and rows.dtype.itemsize > 8 else _READ_AS.get(code)
-    if target is None:
-        raise TypeError(f"{name}: type {rows.dtype}; must be an array of real numbers")
-    if code in ("i8", "u8"):
-        low, high = int(rows.min()), int(rows.max())
-        if low < -_LARGEST_EXACT or high > _LARGEST_EXACT:
-            worst = low if low < -_LARGEST_EXACT else high
-            raise ValueError(f"{name}: holds {worst}; integers must be within 2**53 to stay exact")
-    if rows.dtype != np.dtype(target):
-        with np.errstate(over="ignore"):  # the check of values that follows says it better
-            return rows.astype(target, order="C")
-    itemsize = rows.itemsize
-    in_place = (
-        rows.flags.aligned
-        and (rows.shape[1] == 1 or rows.strides[1] == itemsize)
-        and rows.strides[0] % itemsize == 0
-    )
-    return rows if in_place else rows.copy(order="C")
-
-
-def _check_finite(rows: Array, dtype: str, name: str) -> None:
-    limit = rows.dtype.type(min(np.finfo(dtype).max, np.finfo(rows.dtype).max))
-    block = max(1, _CHECKED_AT_ONCE // rows.shape[1])
-    for start in range(0, len(rows), block):
-        part = rows[start : start + block]
-        if part.min() >= -limit and part.max() <= limit:  # both False when a NaN is there
-            continue
-        outside = ~(np.abs(part) <= limit)
-        row, column = (int(i) for i in np.argwhere(outside)[0])
-        raise ValueError(
-            f"{name}: {part[row, column]} in row {start + row}, column {column}; "
-            f"values must be finite in {dtype}"
-        )

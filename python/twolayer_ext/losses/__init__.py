@@ -16,7 +16,7 @@ from twolayer_ext.losses.poisson import Poisson
 from twolayer_ext.losses.quantile import Quantile
 from twolayer_ext.losses.registry import LOSSES, from_description, help_text, make, parse
 from twolayer_ext.losses.squared_error import SquaredError
-from twolayer_ext.losses.targets import Task, read
+from twolayer_ext.losses.targets import Task, read, task_of
 
 __all__ = [
     "LOSSES",
@@ -37,4 +37,5 @@ __all__ = [
     "make",
     "parse",
     "read",
+    "task_of",
 ]

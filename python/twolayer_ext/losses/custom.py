@@ -13,6 +13,7 @@ from twolayer_ext import checks
 from twolayer_ext.checks import Array
 from twolayer_ext.losses.loss import Loss, ScoreName, Vector
 from twolayer_ext.losses.moments import mean_and_deviation
+from twolayer_ext.losses.squared_error import SquaredError
 
 # f(outputs (N, K), targets) -> (losses (N,), gradient (N, K))
 LossFunction: TypeAlias = Callable[[Array, Array], tuple[ArrayLike, ArrayLike]]
@@ -75,8 +76,10 @@ class CustomLoss(Loss):
 
     @property
     def score_name(self) -> ScoreName:
-        """Accuracy where there are classes; nothing is known of other outputs."""
-        return "accuracy" if self.takes == "labels" else ""
+        """Accuracy where there are classes, R² of outputs that stand for y; else none is known."""
+        if self.takes == "labels":
+            return "accuracy"
+        return "r2" if self.width is None else ""
 
     @property
     def function_name(self) -> str:
@@ -128,10 +131,16 @@ class CustomLoss(Loss):
         return int(targets.max()) + 1 if self.takes == "labels" else int(targets.shape[1])
 
     def score(self, outputs: Array, targets: Array, score_scale: Vector | None = None) -> Array:
-        """Return 1 where the largest output is the label's; NaN for real targets."""
+        """Return 1 where the largest output is the label's; of real targets as squared error."""
         if self.takes == "labels":
             return np.asarray(outputs.argmax(axis=1) == targets, outputs.dtype)
-        return super().score(outputs, targets)
+        if self.width is not None:
+            return super().score(outputs, targets)
+        return SquaredError().score(outputs, targets, score_scale)
+
+    def score_scale(self, targets: Array) -> Vector | None:
+        """Return what squared error has, where R² is the score."""
+        return SquaredError().score_scale(targets) if self.score_name == "r2" else None
 
     def output_scaling(
         self, targets: Array, weights: Vector | None = None

@@ -74,6 +74,10 @@ class Loss(ABC):
         """
         return np.full(len(outputs), np.nan, outputs.dtype)
 
+    def score_of_mean(self, mean: float) -> float:
+        """Return the score from the mean of `score` over the samples."""
+        return 1 - mean if self.score_name == "r2" else mean
+
     def score_scale(self, targets: Array) -> Vector | None:
         """Return what `score` multiplies squared errors by (K,), from all targets it is asked for.
 

@@ -49,6 +49,25 @@ class Task:
     classes: Array | None = None
     column_names: tuple[str, ...] | None = None
 
+    def check(self) -> None:
+        """Raise ValueError unless the parts fit each other, as those of a file may not."""
+        labels_wanted = self.loss.takes == "labels"
+        if labels_wanted and (self.classes is None or not self.single):
+            raise ValueError(f"loss {self.loss.name!r} without classes")
+        if self.classes is None:
+            wanted = self.columns * self.loss.outputs_per_target
+            width = getattr(self.loss, "width", None) or wanted
+            if self.outputs != width:
+                raise ValueError(f"{self.outputs} outputs for {self.columns} columns of targets")
+            if self.single and self.columns != 1:
+                raise ValueError(f"{self.columns} columns in targets of one")
+            return
+        wanted = len(self.classes) if labels_wanted else 1
+        known = self.loss.takes == "labels" or len(self.classes) == 2
+        ascending = len(self.classes) < 2 or bool((self.classes[1:] > self.classes[:-1]).all())
+        if not known or not ascending or self.outputs != wanted or self.columns != 1:
+            raise ValueError(f"{len(self.classes)} classes for {self.outputs} outputs")
+
     def encode(self, y: ArrayLike, *, rows: int, name: str = "y") -> Array:
         """Return further targets as the kernels read them, checked against the task.
 
@@ -89,13 +108,17 @@ class Task:
             )
         return numbers
 
-    def decode(self, predictions: Array) -> Array:
+    def decode(self, predictions: Array, *, even: float = 0.5) -> Array:
         """Return what `predict` gives, in the user's terms.
 
         Parameters
         ----------
         predictions : ndarray, shape (N, K)
-            As the loss's `prediction` makes them of outputs: probabilities, means, values.
+            As the loss's `prediction` makes them of outputs: probabilities, means, values. Of
+            classifiers the outputs themselves do as well, with ``even=0``: no rounding of a
+            probability comes between two that are nearly the same.
+        even : float, default 0.5
+            What a logistic output must be above for its label to hold.
 
         Returns
         -------
@@ -105,7 +128,7 @@ class Task:
             where several outputs share a target, (N, outputs) or (N, columns, outputs).
         """
         if self.loss.takes == "indicators":
-            holds = (predictions > 0.5).astype(np.int64)
+            holds = (predictions > even).astype(np.int64)
             return holds if self.classes is None else np.asarray(self.classes[holds[:, 0]])
         if self.classes is not None:
             return np.asarray(self.classes[predictions.argmax(axis=1)])
@@ -137,6 +160,27 @@ class Task:
         if self.loss.takes == "indicators" and self.classes is not None:
             return np.concatenate([1 - predictions, predictions], axis=1)
         return predictions
+
+
+def task_of(loss: Loss, outputs: int) -> Task:
+    """Return the task of a network made by hand: classes 0 ... K-1, or so many numbers.
+
+    Raises
+    ------
+    ValueError
+        So many outputs do not fit the loss.
+    """
+    if loss.takes == "labels":
+        if outputs < 2:
+            raise ValueError(f"layer_sizes: {outputs} output; must have at least 2 classes")
+        return Task(loss, outputs, columns=1, single=True, classes=np.arange(outputs))
+    if loss.takes == "indicators" and outputs == 1:
+        return Task(loss, 1, columns=1, single=True, classes=np.arange(2))
+    each = loss.outputs_per_target
+    if outputs % each:
+        raise ValueError(f"layer_sizes: {outputs} outputs; must be a multiple of the {each} levels")
+    single = outputs == each and loss.takes != "indicators"
+    return Task(loss, outputs, columns=outputs // each, single=single)
 
 
 def read(

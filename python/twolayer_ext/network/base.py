@@ -1,29 +1,23 @@
-"""NetworkBase: a multi-layer perceptron with its input normalisation, whatever engine computes."""
+"""NetworkBase: a multi-layer perceptron and what its outputs mean, whatever engine computes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from twolayer_ext import checks
+from twolayer_ext import checks, frames, losses
+from twolayer_ext.activations import ACTIVATIONS
 from twolayer_ext.checks import Array, Parameters
-from twolayer_ext.engine import Engine, EngineNetwork, Gradients, Rows
-from twolayer_ext.network import initializers, normalization, serialization, techniques
+from twolayer_ext.engine import Engine, EngineNetwork, Gradients, ImageShape
+from twolayer_ext.losses import Loss, Task
+from twolayer_ext.network import initializers, normalization, scoring, serialization, techniques
 from twolayer_ext.network.serialization import NetworkState
-
-# Work of one call into the engine, in multiply-adds: some milliseconds at most where there are
-# vector instructions, so that Ctrl-C is honoured between calls, and buffers of bounded size. Not
-# adapted to the clock: the sums of `evaluate` must not depend on how busy the machine is.
-_WORK_AT_ONCE = 2**27
-_VALUES_AT_ONCE = 2**20  # of the widest layer
-_ROWS_AT_ONCE = 4096
-
+from twolayer_ext.rows import Rows, as_rows, part
 
 class NetworkBase:
     """What networks of every engine share; use `Network` or `reference.Network`.
@@ -39,13 +33,16 @@ class NetworkBase:
         layer_sizes: Sequence[int],
         *,
         activation: str,
+        loss: object,
         init: str | float,
         dtype: str,
         seed: int,
         normalize: tuple[ArrayLike, ArrayLike] | None,
+        normalize_targets: tuple[ArrayLike, ArrayLike] | None,
     ) -> None:
         sizes = checks.layer_sizes(layer_sizes)
-        activation = checks.choice("activation", activation, checks.ACTIVATIONS)
+        activation = checks.choice("activation", activation, tuple(ACTIVATIONS))
+        task = losses.task_of(losses.make(loss), sizes[-1])
         init = initializers.check(init)
         dtype = checks.dtype_name(dtype)
         seed = checks.integer("seed", seed, minimum=0)
@@ -54,8 +51,11 @@ class NetworkBase:
             raise ValueError(
                 f"normalize: {pair!r} needs training data; must be None or a pair (shift, scale)"
             )
+        scaling = normalization.check_targets(
+            normalize_targets, loss=task.loss, outputs=sizes[-1], dtype=dtype
+        )
         parameters = initializers.parameters(sizes, init=init, activation=activation, seed=seed)
-        self._build(NetworkState(sizes, activation, dtype, *pair, parameters))
+        self._build(NetworkState(sizes, activation, dtype, *pair, parameters, task, *scaling))
 
     @classmethod
     def from_state(cls, state: NetworkState) -> Self:
@@ -73,6 +73,10 @@ class NetworkBase:
             self._shift.copy(),
             self._scale.copy(),
             self.parameters,
+            self.task,
+            self._output_shift.copy(),
+            self._output_scale.copy(),
+            self._feature_names,
         )
 
     def _build(self, state: NetworkState) -> None:
@@ -81,8 +85,14 @@ class NetworkBase:
         self._dtype = state.dtype
         self._shift = state.shift.copy()
         self._scale = state.scale.copy()
+        self._output_shift = state.output_shift.copy()
+        self._output_scale = state.output_scale.copy()
+        self._feature_names = state.feature_names
+        self.task: Task = state.task
         self.core = self.engine.network(state.layer_sizes, state.activation, state.dtype)
         self.core.set_normalization(self._shift, self._scale)
+        if self._output_shift.any() or (self._output_scale != 1).any():
+            self.core.set_output_scaling(self._output_shift, self._output_scale)
         self.set_parameters(state.parameters)
 
     # pickle and copy
@@ -97,12 +107,12 @@ class NetworkBase:
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
-        """(D, H1, ..., C): features, hidden units of each layer, classes."""
+        """(D, H1, ..., K): features, hidden units of each layer, outputs."""
         return self._layer_sizes
 
     @property
     def activation(self) -> str:
-        """Of the hidden layers: "relu", "tanh", "logistic" or "identity"."""
+        """Of the hidden layers, by its name in `activations.ACTIVATIONS`."""
         return self._activation
 
     @property
@@ -119,6 +129,36 @@ class NetworkBase:
     def scale(self) -> NDArray[np.float64]:
         """The shifted input is divided by it; shape (D,), a copy."""
         return self._scale.copy()
+
+    @property
+    def output_shift(self) -> NDArray[np.float64]:
+        """Added to the scaled output of the last layer; shape (K,), a copy."""
+        return self._output_shift.copy()
+
+    @property
+    def output_scale(self) -> NDArray[np.float64]:
+        """The output of the last layer is multiplied by it; shape (K,), a copy."""
+        return self._output_scale.copy()
+
+    @property
+    def loss(self) -> Loss:
+        """What the network is trained and judged by; its `name` says which."""
+        return self.task.loss
+
+    @property
+    def score_name(self) -> str:
+        """What `evaluate` returns beside the loss: "accuracy", "r2", or "" where nothing is known."""
+        return self.task.loss.score_name
+
+    @property
+    def classes(self) -> Array | None:
+        """The labels, ascending, as `predict` gives them; None where there are none."""
+        return None if self.task.classes is None else self.task.classes.copy()
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """Names of the columns of x, where a frame gave them."""
+        return self._feature_names
 
     @property
     def parameters(self) -> Parameters:
@@ -174,28 +214,56 @@ class NetworkBase:
 
     # what it does
 
+    def forward(self, x: ArrayLike, *, threads: int | None = None) -> Array:
+        """Return the outputs of the last layer, before the loss makes predictions of them.
+
+        The first half of a training step of your own; `gradients` is the other.
+
+        Parameters
+        ----------
+        x : array_like, frame or sparse matrix, shape (N, D)
+            Raw input, as `train` took it; the network normalises it itself.
+        threads : int, optional
+            Default: OMP_NUM_THREADS, else the CPUs this process may use.
+
+        Returns
+        -------
+        ndarray of the network's dtype, shape (N, K)
+            Logits of classifiers; values in the targets' units.
+
+        Raises
+        ------
+        ValueError, TypeError
+            `x` has another number of features, no rows, or values that are not finite numbers.
+        """
+        return self._outputs(self._rows(x), checks.thread_count(threads), None, of_loss=False)
+
     def predict(
         self,
         x: ArrayLike,
         *,
         threads: int | None = None,
-        average_mirrored: tuple[int, int, int] | None = None,
-    ) -> NDArray[np.int64]:
-        """Return the most probable class of every row; of equals, the first.
+        average_mirrored: ImageShape | None = None,
+    ) -> Array:
+        """Return the class of every row, its labels, or its values: what y held in training.
 
         Parameters
         ----------
-        x : array_like, shape (N, D)
-            Raw input, as `train` took it; the network normalises it itself.
+        x : array_like, frame or sparse matrix, shape (N, D)
+            Raw input, as `train` took it; the network normalises it itself. A frame's columns may
+            stand in any order.
         threads : int, optional
             Default: OMP_NUM_THREADS, else the CPUs this process may use.
         average_mirrored : (channels, height, width), optional
             Rows are images of this shape, channel after channel: let the mean of the
-            probabilities for an image and for its mirror image decide.
+            predictions for an image and for its mirror image decide.
 
         Returns
         -------
-        ndarray of int64, shape (N,)
+        ndarray
+            Labels (N,) of the largest outputs, of equals the first, in the dtype of the training
+            labels; 0 or 1 (N, K) for a matrix of labels; numbers (N,) or (N, columns), with one
+            more axis for the levels of quantiles.
 
         Raises
         ------
@@ -203,79 +271,62 @@ class NetworkBase:
             `x` has another number of features, no rows, or values that are not finite numbers;
             `average_mirrored` does not make up the features.
         """
-        rows, count, shape = self._check_input(x, threads, average_mirrored)
-        classes = np.empty(len(rows), np.int64)
-        for part in self._parts(len(rows)):
-            self._probabilities(rows[part], count, shape).argmax(axis=1, out=classes[part])
-        return classes
+        shape = self._image_shape(average_mirrored)
+        rows, count = self._rows(x), checks.thread_count(threads)
+        if self.task.loss.score_name == "accuracy" and shape is None:
+            return self.task.decode(self._outputs(rows, count, None, of_loss=False), even=0.0)
+        return self.task.decode(self._outputs(rows, count, shape, of_loss=True))
 
     def predict_proba(
         self,
         x: ArrayLike,
         *,
         threads: int | None = None,
-        average_mirrored: tuple[int, int, int] | None = None,
+        average_mirrored: ImageShape | None = None,
     ) -> Array:
-        """Return the probability of every class for every row.
+        """Return the probability of every class, or of every label of a matrix, for every row.
 
-        Takes and raises what `predict` does. Softmax of the logits: rows add up to 1.
+        Takes and raises what `predict` does, and ValueError where the loss has no probabilities.
 
         Returns
         -------
-        ndarray of the network's dtype, shape (N, C)
+        ndarray of the network's dtype, shape (N, C) or (N, K)
         """
-        rows, count, shape = self._check_input(x, threads, average_mirrored)
-        result = np.empty((len(rows), self._layer_sizes[-1]), self._dtype)
-        for part in self._parts(len(rows)):
-            result[part] = self._probabilities(rows[part], count, shape)
-        return result
-
-    def _check_input(
-        self, x: ArrayLike, threads: int | None, average_mirrored: tuple[int, int, int] | None
-    ) -> tuple[Array, int, tuple[int, int, int] | None]:
-        features = self._layer_sizes[0]
-        rows = checks.as_rows(x, features=features, dtype=self._dtype)
-        shape = None
-        if average_mirrored is not None:
-            shape = techniques.image_shape("average_mirrored", average_mirrored, features)
-        return rows, checks.thread_count(threads), shape
-
-    def _probabilities(
-        self, rows: Array, threads: int, mirrored_as: tuple[int, int, int] | None
-    ) -> Array:
-        result = self.core.probabilities(rows, None, threads)
-        if mirrored_as is not None:
-            result += self.core.probabilities(rows, None, threads, mirrored_as)
-            result /= 2
-        return result
+        if not self.task.loss.has_probabilities:
+            self.task.probabilities(np.empty((0, self._layer_sizes[-1])))
+        shape = self._image_shape(average_mirrored)
+        outputs = self._outputs(self._rows(x), checks.thread_count(threads), shape, of_loss=True)
+        return self.task.probabilities(outputs)
 
     def evaluate(
         self, x: ArrayLike, y: ArrayLike, *, threads: int | None = None
     ) -> tuple[float, float]:
-        """Return mean loss and accuracy.
+        """Return mean loss and score.
 
         Parameters
         ----------
-        x : array_like, shape (N, D)
-        y : array_like of integers, shape (N,)
-            In [0, C).
+        x : array_like, frame or sparse matrix, shape (N, D)
+        y : array_like, shape (N,) or (N, columns)
+            As in training.
         threads : int, optional
             As for `predict`.
 
         Returns
         -------
         loss : float
-            Mean cross-entropy, form (1) of the study; without regularisation.
-        accuracy : float
-            Share of rows whose most probable class is y.
+            Mean of the loss, without regularisation and label smoothing.
+        score : float
+            What `score_name` says: "accuracy", the share of rows whose predicted labels are all
+            right, or "r2", R² averaged over the columns (nan where a column is constant); nan where
+            nothing is known.
 
         Raises
         ------
         ValueError, TypeError
-            As `predict`, and for labels out of range or of another type.
+            As `predict`, and for y that the training did not know or of another type.
         """
-        rows, labels = self.check_data(x, y)
-        return self.evaluate_rows(rows, labels, None, checks.thread_count(threads))
+        rows, targets = self.check_data(x, y)
+        return scoring.evaluate(self, rows, targets, None, checks.thread_count(threads))
 
     def loss_and_gradients(
         self,
@@ -294,8 +345,8 @@ class NetworkBase:
 
         Parameters
         ----------
-        x : array_like, shape (N, D)
-        y : array_like of integers, shape (N,)
+        x : array_like, frame or sparse matrix, shape (N, D)
+        y : array_like, shape (N,) or (N, columns)
         reg : float
             λ: the loss is J + λ Σ ‖W‖², without a factor 1/2 and without the biases; the
             gradient of W holds 2 λ W. Form (4) of the study.
@@ -319,22 +370,82 @@ class NetworkBase:
         Raises
         ------
         ValueError, TypeError
-            As `evaluate`; `reg` negative.
+            As `evaluate`; `reg` negative; `dropout` or `gammas` with a loss that is a function.
         """
-        rows, labels = self.check_data(x, y)
-        return self.core.loss_and_gradients(
+        rows, targets = self.check_data(x, y)
+        return scoring.loss_and_gradients(
+            self,
             rows,
-            labels,
-            checks.number("reg", reg, minimum=0),
-            checks.thread_count(threads),
+            targets,
+            reg=checks.number("reg", reg, minimum=0),
+            threads=checks.thread_count(threads),
             dropout=techniques.dropout_shares(dropout, len(self._layer_sizes) - 2),
             gammas=None if gammas is None else self.check_gammas(gammas),
-            label_smoothing=checks.number("label_smoothing", label_smoothing, minimum=0, below=1),
+            label_smoothing=label_smoothing,
             weights=techniques.sample_weights(
-                sample_weight, None, labels, np.arange(len(labels)), self._layer_sizes[-1]
+                sample_weight, None, self.task, targets, np.arange(len(rows))
             ),
             seed=checks.integer("seed", seed, minimum=0) % 2**64,
         )
+
+    def gradients(
+        self, x: ArrayLike, doutputs: ArrayLike, *, threads: int | None = None
+    ) -> Gradients:
+        """Return the gradients of Σ doutputs · outputs with respect to all parameters.
+
+        The other half of a training step of your own: with doutputs the gradient of any loss at
+        what `forward` returned, these are the loss's gradients; `Optimizer.step` takes them.
+
+        Parameters
+        ----------
+        x : array_like, frame or sparse matrix, shape (N, D)
+            The rows that `forward` was called with.
+        doutputs : array_like of real numbers, shape (N, K)
+        threads : int, optional
+            As for `predict`.
+
+        Returns
+        -------
+        list of (dW, db)
+            Shapes (D, H) and (H,), in the network's dtype.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `forward`; `doutputs` of another shape or not finite.
+        """
+        rows = self._rows(x)
+        gradient = self._parameter("doutputs", doutputs, (len(rows), self._layer_sizes[-1]))
+        return self.core.gradients(rows, gradient, checks.thread_count(threads))
+
+    def _rows(self, x: Any, name: str = "x") -> Rows:
+        ordered = frames.in_order(x, self._feature_names, name)
+        return as_rows(ordered, features=self._layer_sizes[0], dtype=self._dtype, name=name)
+
+    def _image_shape(self, average_mirrored: ImageShape | None) -> ImageShape | None:
+        if average_mirrored is None:
+            return None
+        features = self._layer_sizes[0]
+        return techniques.image_shape("average_mirrored", average_mirrored, features)
+
+    def _outputs(
+        self, rows: Rows, threads: int, mirrored_as: ImageShape | None, *, of_loss: bool
+    ) -> Array:
+        """Return outputs (N, K), or with `of_loss` what the loss makes of them."""
+        if mirrored_as is not None and not isinstance(rows, np.ndarray):
+            raise ValueError("average_mirrored: with a sparse matrix; must be None")
+        result = np.empty((len(rows), self._layer_sizes[-1]), self._dtype)
+        loss = self.engine.loss(self.task.loss, self._layer_sizes[-1], None)
+        for chosen in scoring.parts(self._layer_sizes, len(rows)):
+            block = part(rows, chosen)
+            if not of_loss:
+                result[chosen] = self.core.forward(block, None, threads)
+                continue
+            result[chosen] = self.core.predictions(block, None, loss, threads)
+            if mirrored_as is not None:
+                result[chosen] += self.core.predictions(block, None, loss, threads, mirrored_as)
+                result[chosen] /= 2
+        return result
 
     def check_gammas(self, values: Sequence[ArrayLike]) -> list[Array]:
         """Return factors of batch normalisation as the engine reads them."""
@@ -353,44 +464,10 @@ class NetworkBase:
 
     def check_data(
         self, x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y")
-    ) -> tuple[Array, NDArray[np.int64]]:
-        """Return x and y as the engine reads them, checked against the network's sizes."""
-        rows = checks.as_rows(x, features=self._layer_sizes[0], dtype=self._dtype, name=names[0])
-        labels = checks.as_labels(y, rows=len(rows), classes=self._layer_sizes[-1], name=names[1])
-        return rows, labels
-
-    def evaluate_rows(
-        self,
-        x: Array,
-        y: NDArray[np.int64],
-        rows: Rows | None,
-        threads: int,
-        watch: Callable[[], None] | None = None,
-    ) -> tuple[float, float]:
-        """`evaluate` on x[rows], y[rows] of checked arrays; None takes all.
-
-        `watch` is called before each call of the engine; what it raises ends the evaluation.
-        """
-        count = len(x) if rows is None else len(rows)
-        loss, correct = 0.0, 0
-        for part in self._parts(count):
-            if watch is not None:
-                watch()
-            if rows is None:
-                mean, right = self.core.evaluate(x[part], y[part], None, threads)
-            else:
-                mean, right = self.core.evaluate(x, y, rows[part], threads)
-            loss += mean * (part.stop - part.start)
-            correct += right
-        return loss / count, correct / count
-
-    def _parts(self, rows: int) -> Iterator[slice]:
-        sizes = self._layer_sizes
-        weights = sum(a * b for a, b in pairwise(sizes))
-        step = min(_ROWS_AT_ONCE, _WORK_AT_ONCE // weights, _VALUES_AT_ONCE // max(sizes))
-        step = max(16, step)
-        for start in range(0, rows, step):
-            yield slice(start, min(start + step, rows))
+    ) -> tuple[Rows, Array]:
+        """Return x and y as the engine reads them, checked against the network's task."""
+        rows = self._rows(x, names[0])
+        return rows, self.task.encode(y, rows=len(rows), name=names[1])
 
     # files
 
@@ -413,12 +490,13 @@ class NetworkBase:
         """Return a copy that computes in `dtype`; ValueError if a value is unusable there."""
         state = replace(self.state(), dtype=checks.dtype_name(dtype))
         normalization.check_vectors(state.shift, state.scale, state.dtype)
+        normalization.check_vectors(state.output_shift, state.output_scale, state.dtype)
         return self.from_state(state)
 
     def __repr__(self) -> str:
-        in_reference = type(self).__module__.startswith("twolayer_ext.reference.")
-        module = "reference." if in_reference else ""
+        module = "reference." if ".reference." in type(self).__module__ else ""
+        loss = "" if self.task.loss.name == "cross_entropy" else f"loss={self.task.loss.name!r}, "
         return (
             f"{module}{type(self).__name__}(layer_sizes={self._layer_sizes}, "
-            f"activation={self._activation!r}, dtype={self._dtype!r})"
+            f"activation={self._activation!r}, {loss}dtype={self._dtype!r})"
         )

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from twolayer_ext import checks
+from twolayer_ext.activations import ACTIVATIONS
 from twolayer_ext.checks import Parameters
 from twolayer_ext.streams import Purpose, generator
 
@@ -34,7 +35,7 @@ def parameters(
     init : str or float
         ``"he"``: normal, variance 2 / D (He et al., 2015); ``"glorot"``: uniform within
         ±sqrt(6 / (D + H)) (Glorot and Bengio, 2010); ``"lecun"``: normal, variance 1 / D (LeCun
-        et al., 1998); ``"auto"``: he for relu, glorot for the others; a number: the standard
+        et al., 1998); ``"auto"``: what suits the activation, he for relu and what is like it; a number: the standard
         deviation of a normal draw.
     activation : str
         Decides what ``"auto"`` means.
@@ -47,7 +48,7 @@ def parameters(
         float64 arrays of shape (D, H) and (H,), one pair a layer.
     """
     if init == "auto":
-        init = "he" if activation == "relu" else "glorot"
+        init = ACTIVATIONS[activation].init
     rng = generator(seed, Purpose.INIT)
     result: Parameters = []
     for fan_in, fan_out in pairwise(layer_sizes):

@@ -13,10 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from twolayer_ext import checks
 from twolayer_ext.checks import Array
+from twolayer_ext.losses import Loss
+from twolayer_ext.rows import Rows, Sparse, largest_magnitudes
 
 Vector: TypeAlias = NDArray[np.float64]
 
-NAMES = ("center", "standard")
+NAMES = ("center", "standard", "scale")
 # Squares of 0 ... 255 summed over this many rows stay below 2**24, exact in float32.
 _UINT8_ROWS = 256
 _FLOAT_VALUES = 2**18
@@ -27,7 +29,7 @@ def check(normalize: object, *, features: int, dtype: str) -> str | tuple[Vector
 
     Parameters
     ----------
-    normalize : None, "center", "standard" or (shift, scale)
+    normalize : None, "center", "standard", "scale" or (shift, scale)
         Numbers or vectors of length D.
     features : int
         D.
@@ -52,23 +54,64 @@ def check(normalize: object, *, features: int, dtype: str) -> str | tuple[Vector
             return shift, scale
     else:
         raise TypeError(
-            f"normalize: {type(normalize).__name__}; must be None, 'center', 'standard' "
+            f"normalize: {type(normalize).__name__}; must be None, 'center', 'standard', 'scale' "
             "or a pair (shift, scale)"
         )
     raise ValueError(
-        f"normalize: {normalize!r}; must be None, 'center', 'standard' or a pair (shift, scale)"
+        f"normalize: {normalize!r}; must be None, 'center', 'standard', 'scale' or a pair "
+        "(shift, scale)"
     )
 
 
+def check_sparse(normalize: str | tuple[Vector, Vector]) -> None:
+    """Raise ValueError if `normalize` would take from zeros, which sparse rows do not store."""
+    if normalize == "scale" or (not isinstance(normalize, str) and not normalize[0].any()):
+        return
+    shown = repr(normalize) if isinstance(normalize, str) else "a pair with a shift"
+    raise ValueError(
+        f"normalize: {shown} with a sparse matrix, which it would make dense; must be 'scale' "
+        "(each column divided by its largest magnitude), None, or (0, scale)"
+    )
+
+
+def check_targets(
+    normalize_targets: object, *, loss: Loss, outputs: int, dtype: str
+) -> tuple[Vector, Vector]:
+    """Return the outputs' (shift, scale) as vectors; None becomes (zeros, ones).
+
+    Raises
+    ------
+    TypeError, ValueError
+        Anything else than None or a pair; a pair for a loss of labels; a scale of zero.
+    """
+    if normalize_targets is None:
+        return np.zeros(outputs), np.ones(outputs)
+    if not isinstance(normalize_targets, (tuple, list)) or len(normalize_targets) != 2:
+        raise TypeError(
+            f"normalize_targets: {checks.shown(normalize_targets)}; must be None or a pair "
+            "(shift, scale)"
+        )
+    if loss.takes not in ("real", "counts"):
+        raise ValueError(
+            f"normalize_targets: a pair with loss {loss.name!r}; must be None, its targets are "
+            "labels"
+        )
+    shift = _vector("shift", normalize_targets[0], outputs, "normalize_targets")
+    scale = _vector("scale", normalize_targets[1], outputs, "normalize_targets")
+    check_vectors(shift, scale, dtype, "normalize_targets")
+    return shift, scale
+
+
 def from_data(
-    name: str, x: Array, rows: NDArray[np.int64] | None, dtype: str
+    name: str, x: Rows, rows: NDArray[np.int64] | None, dtype: str
 ) -> tuple[Vector, Vector]:
     """Mean and, for "standard", standard deviation of every feature over the given rows.
 
     Parameters
     ----------
-    name : {"center", "standard"}
-    x : ndarray, shape (N, D), of uint8, float32 or float64
+    name : {"center", "standard", "scale"}
+        "scale" takes nothing away and divides by the largest magnitude.
+    x : ndarray or Sparse, shape (N, D)
     rows : ndarray of int64 or None
         The training rows; None takes all.
     dtype : {"float32", "float64"}
@@ -78,6 +121,12 @@ def from_data(
     -------
     shift, scale : ndarray of float64, shape (D,)
     """
+    if name == "scale":
+        largest = largest_magnitudes(x, rows)
+        return np.zeros(len(largest)), np.where(largest >= np.finfo(dtype).tiny, largest, 1.0)
+    if isinstance(x, Sparse):
+        check_sparse(name)
+        raise AssertionError("sparse rows are only scaled")
     if x.dtype == np.uint8:
         mean, variance = _moments_uint8(x, rows, with_variance=name == "standard")
     else:
@@ -90,7 +139,7 @@ def from_data(
     return mean, np.where(deviation >= np.finfo(dtype).tiny, deviation, 1.0)
 
 
-def _vector(part: str, value: object, features: int) -> Vector:
+def _vector(part: str, value: object, features: int, name: str = "normalize") -> Vector:
     try:
         array = np.asarray(cast(ArrayLike, value))
         if array.dtype.kind not in "iuf":
@@ -99,25 +148,25 @@ def _vector(part: str, value: object, features: int) -> Vector:
             vector = array.astype(np.float64)
     except (TypeError, ValueError):
         raise TypeError(
-            f"normalize: its {part} is {checks.shown(value)}; must be a number or a vector"
+            f"{name}: its {part} is {checks.shown(value)}; must be a number or a vector"
         ) from None
     if vector.ndim == 0:
         return np.full(features, vector[()])
     if vector.shape != (features,):
         raise ValueError(
-            f"normalize: its {part} has shape {vector.shape}; must be a number or ({features},)"
+            f"{name}: its {part} has shape {vector.shape}; must be a number or ({features},)"
         )
     return vector
 
 
-def check_vectors(shift: Vector, scale: Vector, dtype: str) -> None:
+def check_vectors(shift: Vector, scale: Vector, dtype: str, name: str = "normalize") -> None:
     """Raise ValueError unless every shift is finite in `dtype`, every scale a normal number."""
     limits = np.finfo(dtype)
     if not (np.abs(shift) <= float(limits.max)).all():
-        raise ValueError(f"normalize: its shift is not finite in {dtype}")
+        raise ValueError(f"{name}: its shift is not finite in {dtype}")
     size = np.abs(scale)
     if not ((size >= float(limits.tiny)) & (size <= float(limits.max))).all():
-        raise ValueError(f"normalize: its scale is zero or not finite in {dtype}; must be neither")
+        raise ValueError(f"{name}: its scale is zero or not finite in {dtype}; must be neither")
 
 
 def _blocks(x: Array, rows: NDArray[np.int64] | None, size: int) -> Iterator[Array]:

@@ -1,7 +1,10 @@
 """A network as a file: an .npz of plain arrays that appears whole or not at all.
 
-Entries: ``format``, ``layer_sizes``, ``activation``, ``shift``, ``scale``, and ``W1``, ``b1``,
-``W2``, ... in the network's dtype, stored without compression. `numpy.load` reads them too.
+Entries: ``format``, ``layer_sizes``, ``activation``, ``shift``, ``scale``, ``output_shift``,
+``output_scale``, ``W1``, ``b1``, ``W2``, ... in the network's dtype, ``task`` (JSON: loss, shape of
+the targets, names of columns) and, of classifiers, ``classes``, stored without compression.
+`numpy.load` reads them too. Format 1 had cross-entropy of classes 0 ... C-1 and no scaling of
+outputs; it is still read.
 
 The reader trusts nothing: no pickles, no compression (so no entry is larger than the file), no
 array of another type, shape or size than the layer sizes demand, checksums compared.
@@ -9,6 +12,7 @@ array of another type, shape or size than the layer sizes demand, checksums comp
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
 from dataclasses import dataclass
@@ -18,15 +22,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from twolayer_ext import checks
+from twolayer_ext import checks, losses
+from twolayer_ext.activations import ACTIVATIONS
 from twolayer_ext.checks import Array, Parameters
 from twolayer_ext.errors import FileFormatError
 from twolayer_ext.files.npy import read_array
 from twolayer_ext.files.reading import file_size, open_regular, zip_errors
 from twolayer_ext.files.writing import whole_file
+from twolayer_ext.losses import Task
 from twolayer_ext.network import normalization
 
-FORMAT = "twolayer-ext network 1"
+FORMAT = "twolayer-ext network 2"
+_FIRST_FORMAT = "twolayer-ext network 1"
+_KINDS_OF_CLASSES = "biufUS"
+_LONGEST_TASK = 2**24  # characters
 _MAX_LAYERS = 10_000
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the same network gives the same bytes at any time
 _ZIP64_FROM = 2**31 - 2**20
@@ -42,6 +51,10 @@ class NetworkState:
     shift: NDArray[np.float64]
     scale: NDArray[np.float64]
     parameters: Parameters
+    task: Task
+    output_shift: NDArray[np.float64]
+    output_scale: NDArray[np.float64]
+    feature_names: tuple[str, ...] | None = None
 
 
 def write(path: str | os.PathLike[str], state: NetworkState) -> None:
@@ -61,7 +74,13 @@ def write(path: str | os.PathLike[str], state: NetworkState) -> None:
         "activation": np.array(state.activation),
         "shift": state.shift.astype("<f8"),
         "scale": state.scale.astype("<f8"),
+        "output_shift": state.output_shift.astype("<f8"),
+        "output_scale": state.output_scale.astype("<f8"),
+        "task": np.array(_written(state)),
     }
+    if state.task.classes is not None:
+        classes = state.task.classes
+        entries["classes"] = classes.astype(classes.dtype.newbyteorder("<"))
     for layer, (weights, bias) in enumerate(state.parameters, start=1):
         if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
             raise ValueError(f"network: parameters of layer {layer} are not finite; not saved")
@@ -131,19 +150,36 @@ class _Entries:
         return array
 
 
+def _written(state: NetworkState) -> str:
+    """Return what a task is, but for its classes, as JSON."""
+    task = state.task
+    return json.dumps(
+        {
+            "loss": task.loss.describe(),
+            "columns": task.columns,
+            "single": task.single,
+            "column_names": task.column_names,
+            "feature_names": state.feature_names,
+        }
+    )
+
+
 def _state(entries: _Entries) -> NetworkState:
     kind = str(entries.array("format", "U", ()))
-    if kind != FORMAT:
+    if kind not in (FORMAT, _FIRST_FORMAT):
         raise FileFormatError(f"its format is {kind!r} instead of {FORMAT!r}")
+    first = kind == _FIRST_FORMAT
     listed = entries.array("layer_sizes", "i")
     if listed.ndim != 1 or len(listed) > _MAX_LAYERS:
         raise FileFormatError(f"layer_sizes has the shape {listed.shape}")
     layer_sizes = checks.layer_sizes(listed.tolist())
     activation = checks.choice(
-        "activation", str(entries.array("activation", "U", ())), checks.ACTIVATIONS
+        "activation", str(entries.array("activation", "U", ())), tuple(ACTIVATIONS)
     )
     expected = {"format", "layer_sizes", "activation", "shift", "scale"}
     expected |= {f"{kind}{i}" for i in range(1, len(layer_sizes)) for kind in "Wb"}
+    if not first:
+        expected |= {"task", "classes", "output_shift", "output_scale"}
     if unknown := entries.names - expected:
         raise FileFormatError(f"it holds {sorted(unknown)[0]!r}, which is no part of a network")
     shift = entries.array("shift", "f", layer_sizes[:1])
@@ -162,4 +198,68 @@ def _state(entries: _Entries) -> NetworkState:
     if not all(np.isfinite(array).all() for pair in parameters for array in pair):
         raise FileFormatError("a parameter is not finite")
     native = [(w.astype(dtype), b.astype(dtype)) for w, b in parameters]
-    return NetworkState(layer_sizes, activation, dtype, *normalize, native)
+    outputs = layer_sizes[-1]
+    if first:
+        task, feature_names = losses.task_of(losses.CrossEntropy(), outputs), None
+        scaling = np.zeros(outputs), np.ones(outputs)
+    else:
+        task, feature_names = _task(entries, layer_sizes)
+        scaling = (
+            entries.array("output_shift", "f", (outputs,)).astype(np.float64),
+            entries.array("output_scale", "f", (outputs,)).astype(np.float64),
+        )
+        normalization.check_vectors(*scaling, dtype)
+    return NetworkState(
+        layer_sizes, activation, dtype, *normalize, native, task, *scaling, feature_names
+    )
+
+
+def _task(
+    entries: _Entries, layer_sizes: tuple[int, ...]
+) -> tuple[Task, tuple[str, ...] | None]:
+    """Return the task and the names of the features."""
+    text = entries.array("task", "U", ())
+    if text.dtype.itemsize // 4 > _LONGEST_TASK:
+        raise FileFormatError("its task is too long")
+    try:
+        written = json.loads(str(text))
+        if not isinstance(written, dict):
+            raise ValueError
+    except (ValueError, RecursionError):
+        raise FileFormatError("its task is no JSON object") from None
+    loss = losses.from_description(written.get("loss"))
+    columns, single = written.get("columns"), written.get("single")
+    if type(columns) is not int or columns < 1 or type(single) is not bool:
+        raise FileFormatError("its task does not say what the targets are")
+    classes = None
+    if "classes" in entries.names:
+        classes = entries.array("classes", _KINDS_OF_CLASSES)
+        if classes.ndim != 1:
+            raise FileFormatError(f"classes has the shape {classes.shape}")
+        classes = classes.astype(classes.dtype.newbyteorder("="))
+    task = Task(
+        loss=loss,
+        outputs=layer_sizes[-1],
+        columns=columns,
+        single=single,
+        classes=classes,
+        column_names=_names(written, "column_names", columns),
+    )
+    try:
+        task.check()
+    except ValueError as error:
+        raise FileFormatError(str(error)) from None
+    return task, _names(written, "feature_names", layer_sizes[0])
+
+
+def _names(written: dict[str, object], key: str, count: int) -> tuple[str, ...] | None:
+    names = written.get(key)
+    if names is None:
+        return None
+    if (
+        not isinstance(names, list)
+        or len(names) != count
+        or not all(isinstance(name, str) for name in names)
+    ):
+        raise FileFormatError(f"its {key} are not {count} names")
+    return tuple(names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from twolayer_ext import checks
 from twolayer_ext.checks import Array
-from twolayer_ext.engine import Rows
+from twolayer_ext.engine import RowNumbers, Weights
+from twolayer_ext.losses import Task, class_weights
 
 _MOST_DROPPED = 0.999
 _MOST_PIXELS = 4096  # a side: positions are drawn with 12 bits
@@ -62,10 +63,10 @@ def dropout_shares(value: object, hidden_layers: int) -> tuple[float, ...]:
 def sample_weights(
     sample_weight: ArrayLike | None,
     class_weight: object,
-    y: NDArray[np.int64],
-    rows: Rows,
-    classes: int,
-) -> NDArray[np.float64] | None:
+    task: Task,
+    targets: Array,
+    rows: RowNumbers,
+) -> Weights | None:
     """Return the weight of each sample, its own times its class's; None where all are 1.
 
     Only `rows` are trained on: they alone count, and all others get 0. Only ratios matter: weights
@@ -73,19 +74,19 @@ def sample_weights(
     """
     if sample_weight is None and class_weight is None:
         return None
-    weights = np.ones(len(y))
+    weights = np.ones(len(targets))
     with np.errstate(over="ignore", invalid="ignore"):  # the check that follows says it better
         if sample_weight is not None:
-            weights *= _one_a_row(sample_weight, y)
+            weights *= _one_a_row(sample_weight, len(targets))
         if class_weight is not None:
-            weights *= _class_weights(class_weight, y[rows], classes)[y]
+            weights *= class_weights(class_weight, task, targets, rows)
     wrong = ~(np.isfinite(weights) & (weights >= 0))
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(
             f"sample_weight: {weights[row]} in row {row}; must be finite and at least 0"
         )
-    used = np.zeros(len(y))
+    used = np.zeros(len(targets))
     used[rows] = weights[rows]
     if not used.any():
         name = "class_weight" if sample_weight is None else "sample_weight"
@@ -95,34 +96,10 @@ def sample_weights(
     return np.ldexp(used, -int(np.frexp(used.max())[1]))
 
 
-def _one_a_row(sample_weight: ArrayLike, y: NDArray[np.int64]) -> Array:
+def _one_a_row(sample_weight: ArrayLike, rows: int) -> Array:
     weights = checks.as_array(sample_weight, "sample_weight")
     if weights.dtype.kind not in "iufb":
         raise TypeError(f"sample_weight: type {weights.dtype}; must be real numbers")
-    if weights.shape != y.shape:
-        raise ValueError(f"sample_weight: shape {weights.shape}; must be {y.shape}, one a row")
-    return weights
-
-
-def _class_weights(value: object, y: NDArray[np.int64], classes: int) -> Array:
-    if isinstance(value, str):
-        checks.choice("class_weight", value, ("balanced",))
-        counts = np.bincount(y, minlength=classes)
-        return len(y) / (classes * np.maximum(counts, 1))
-    weights = np.ones(classes)
-    if isinstance(value, Mapping):
-        for label, weight in value.items():
-            if checks.integer("class_weight: a class", label, minimum=0) >= classes:
-                raise ValueError(f"class_weight: class {label}; must be below {classes}")
-            weights[label] = checks.number(f"class_weight[{label}]", weight, minimum=0)
-        return weights
-    if not _is_list(value):
-        raise TypeError(
-            f"class_weight: {checks.shown(value)}; must be 'balanced', a number for each class, "
-            "or a dict"
-        )
-    if len(value) != classes:
-        raise ValueError(f"class_weight: {len(value)} numbers; must be {classes}, one a class")
-    for label, weight in enumerate(value):
-        weights[label] = checks.number(f"class_weight[{label}]", weight, minimum=0)
+    if weights.shape != (rows,):
+        raise ValueError(f"sample_weight: shape {weights.shape}; must be ({rows},), one a row")
     return weights
