@@ -14,8 +14,11 @@
 #include <vector>
 
 #include "core/dispatch.hpp"
+#include "core/optimizer.hpp"
 #include "core/passes.hpp"
 #include "core/probe.hpp"
+#include "kernels/activations/all.hpp"
+#include "kernels/losses/all.hpp"
 
 namespace {
 

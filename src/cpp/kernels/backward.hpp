@@ -28,7 +28,7 @@ void backward(const Backward<P>& b, Range samples, Range panels, typename P::Sca
   static_assert(sizeof(typename P::Element) == sizeof(T));
   Ahead nothing;
   for (std::int64_t p = panels.begin; p < panels.end; ++p) {
-    transpose_weights(b.weights, b.inputs, b.outputs, p, scratch, P{});
+    transpose_weights<P>(b.weights, b.inputs, b.outputs, p, scratch);
     const std::int64_t columns = columns_in_panel(b.inputs, p);
     for (std::int64_t i = 0; i < tiles.count; ++i) {
       const std::int64_t row = tiles.begin(i);
@@ -42,7 +42,7 @@ void backward(const Backward<P>& b, Range samples, Range panels, typename P::Sca
         finish_backward<T, Kind>(gradient, b.slope_from + at, rows, columns);
       });
       if (b.rounded.along != nullptr) {
-        round_rows_of_panel(gradient, b.samples, p, row, rows, columns, b.rounded);
+        round_rows_of_panel<P>(gradient, b.samples, p, row, rows, columns, b.rounded);
       }
     }
   }

@@ -93,7 +93,7 @@ void forward(const Forward<P>& f, Range samples, Range panels) {
       with_activation(f.activation,
                       [&]<class Kind>() { finish_forward<T, Kind>(z, kept, bias, rows, columns); });
       if (f.rounded.along != nullptr) {
-        round_rows_of_panel(z, f.samples, p, row, rows, columns, f.rounded);
+        round_rows_of_panel<P>(z, f.samples, p, row, rows, columns, f.rounded);
       }
     }
   }

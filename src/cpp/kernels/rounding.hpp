@@ -1,5 +1,7 @@
 // Where operands are rounded, products leave rounded copies of what they have just computed; where
-// they are exact, there is nothing to do.
+// they are exact, there is nothing to do. bfloat16/operands.hpp specialises these templates; so
+// they are always called with P named, which finds the specialisations in whatever order files
+// come.
 #pragma once
 
 #include "tile.hpp"
@@ -13,9 +15,9 @@ using twolayer::RoundedWeights;
 
 // Rows of one panel of a matrix with `samples` rows: `from` points to the first of them, number
 // `row`. Lanes beyond `columns` are left alone in whole vectors.
-template <class T>
-void round_rows_of_panel(const T*, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                         std::int64_t, const Operand<Exact<T>>&) {}
+template <class P>
+void round_rows_of_panel(const typename P::Scalar*, std::int64_t, std::int64_t, std::int64_t,
+                         std::int64_t, std::int64_t, const Operand<P>&) {}
 
 // The rows of one block of one panel of the weights.
 template <class P>
@@ -34,9 +36,9 @@ void want_rounded(const RoundedWeights& m, std::int64_t panel, std::int64_t firs
 
 // One panel (H, 32) of weightsᵀ as the right operand: the rows of `weights` (D, H) that belong to
 // input panel p, transposed.
-template <class T>
+template <class P, class T = typename P::Scalar>
 void transpose_weights(const T* weights, std::int64_t inputs, std::int64_t outputs, std::int64_t p,
-                       T* to, Exact<T>) {
+                       T* to) {
   using S = Vec<T>;
   const std::int64_t rows = columns_in_panel(inputs, p);
   for (std::int64_t q = 0; q < twolayer::panel_count(outputs); ++q) {

@@ -19,9 +19,10 @@ struct Simd<Bfloat16> {
   static constexpr std::int64_t step = left == Left::plain ? along_width : 4;
 };
 
-inline void round_rows_of_panel(const float* from, std::int64_t samples, std::int64_t panel,
-                                std::int64_t row, std::int64_t rows, std::int64_t columns,
-                                const Operand<Bfloat16>& to) {
+template <>
+inline void round_rows_of_panel<Bfloat16>(const float* from, std::int64_t samples,
+                                          std::int64_t panel, std::int64_t row, std::int64_t rows,
+                                          std::int64_t columns, const Operand<Bfloat16>& to) {
   using S = Vec<float>;
   Pair* along = to.along + panel * samples * along_width + row * along_width;
   Pair* across = to.across + (panel * group_count<Bfloat16>(samples) + row / 2) * panel_width;
@@ -42,8 +43,8 @@ inline void round_rows_of_panel(const float* from, std::int64_t samples, std::in
 inline void round_rows(const twolayer::RoundedRows& m, Range samples) {
   for (std::int64_t p = 0; p < twolayer::panel_count(m.columns); ++p) {
     const float* from = m.from + (p * m.rows + samples.begin) * panel_width;
-    round_rows_of_panel(from, m.rows, p, samples.begin, samples.end - samples.begin,
-                        columns_in_panel(m.columns, p), m.to);
+    round_rows_of_panel<Bfloat16>(from, m.rows, p, samples.begin, samples.end - samples.begin,
+                                  columns_in_panel(m.columns, p), m.to);
   }
 }
 
@@ -94,8 +95,9 @@ inline void round_weights(const RoundedWeights& m, Range blocks) {
 
 // Pair k of column r holds outputs 2k and 2k + 1 of input r. In a rounded row these two are
 // neighbours, so the pairs are transposed like 32-bit numbers.
-inline void transpose_weights(const float* weights, std::int64_t inputs, std::int64_t outputs,
-                              std::int64_t p, float* to, Bfloat16) {
+template <>
+inline void transpose_weights<Bfloat16>(const float* weights, std::int64_t inputs,
+                                        std::int64_t outputs, std::int64_t p, float* to) {
   using S = Vec<float>;
   const std::int64_t rows = columns_in_panel(inputs, p);
   alignas(64) float block[panel_width * along_width] = {};  // pairs
