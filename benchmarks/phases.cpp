@@ -11,11 +11,15 @@
 #include <cstdint>
 #include <cstdio>
 #include <random>
+#include <string>
+#include <type_traits>
 #include <vector>
 
 #include "core/dispatch.hpp"
+#include "core/optimizer.hpp"
 #include "core/passes.hpp"
 #include "core/probe.hpp"
+#include "kernels/activations/all.hpp"
 
 namespace {
 
@@ -55,12 +59,27 @@ struct Phases {
   }
 };
 
-template <class T>
+template <class P>
+double peak() {
+  if constexpr (std::is_same_v<P, Bfloat16>) return bfloat16_multiply_add_peak(1, 0.5);
+  return multiply_add_peak<typename P::Scalar>(1, 0.5);
+}
+
+// Hyper-parameters as PyTorch has them by default.
+OptimizerOptions options_of(const std::string& optimizer) {
+  std::vector<double> all = {0};
+  if (optimizer == "adam") all = {0, 0.9, 0.999, 1e-8};
+  return {optimizer_by_name(optimizer), all};
+}
+
+// P: of the products' operands.
+template <class P>
 void measure(const char* type, const std::vector<std::int64_t>& sizes, std::int64_t samples,
-             OptimizerKind kind, int repetitions) {
+             const std::string& optimizer_name, int repetitions) {
+  using T = typename P::Scalar;
   std::mt19937 generator(1);
   std::normal_distribution<double> normal(0, 0.03);
-  Network<T> network(sizes, Activation::relu);
+  Network<T> network(sizes, Activations::index_of<Relu>());
   for (Layer<T>& layer : network.layers) {
     std::vector<T> weights(static_cast<std::size_t>(layer.inputs * layer.outputs));
     for (T& w : weights) w = static_cast<T>(normal(generator));
@@ -80,87 +99,95 @@ void measure(const char* type, const std::vector<std::int64_t>& sizes, std::int6
     order[i] = static_cast<std::int64_t>(i);
   }
   std::shuffle(order.begin(), order.end(), generator);
-  const Data data{x.data(), ElementType::uint8, sizes.front(), labels.data()};
+  const Data data{{x.data(), ElementType::uint8, sizes.front(), 1}, labels.data()};
   const Techniques none;
-  Workspace<T> work(network, samples, 1, &none);
+  const LossOptions cross_entropy{0};
+  Workspace<P> work(network, samples, 1, cross_entropy, &none);
+  work.make_room_for(network, data);
+  Optimizer<T> optimizer(network, options_of(optimizer_name), false);
+  const OptimizerStep<T> step = optimizer.begin_step(1e-6, optimizer.powers);
   const Kernels<T>& kernel = kernels<T>();
+  const Products<P>& product = products<P>();
+  Barrier barrier(1);
+  const Member alone(0, 1, barrier);
+  work.operands.prepare(network, data, alone);
 
   std::printf("%s", type);
   for (const std::int64_t size : sizes) std::printf(" %lld", static_cast<long long>(size));
   std::printf(", batch %lld\n", static_cast<long long>(samples));
-  Phases phases{multiply_add_peak<T>(1, 0.5)};
+  Phases phases{peak<P>()};
   std::int64_t first = 0;
-  const auto product = [&](const Layer<T>& layer) {
+  const auto operations = [&](const Layer<T>& layer) {
     return 2.0 * static_cast<double>(samples * layer.inputs * layer.outputs);
   };
+  const auto batch = [&] { return Rows{order.data() + first, 0, samples}; };
   const double gathering_seconds = best_seconds(repetitions, [&] {
     first = (first + samples) % (rows - samples);  // never rows that are still in a cache
-    kernel.gather(gathering(network, data, {order.data() + first, 0, samples}, work),
-                  {0, panel_count(sizes.front())});
+    work.operands.gather(gathering(network, data, batch(), work), alone);
   });
   phases.add("gather", 0, gathering_seconds, 0);
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     const Layer<T>& layer = network.layers[l];
-    const double taken = best_seconds(repetitions, [&] {
-      kernel.forward({work.activations[l].data(), layer.weights.data(), layer.bias.data(),
-                      work.activations[l + 1].data(), samples, layer.inputs, layer.outputs,
-                      network.activation_of(l)},
-                     {0, samples}, {0, panel_count(layer.outputs)});
-    });
-    phases.add("forward", l, taken, product(layer));
+    const bool last = l + 1 == network.layers.size();
+    Forward<P> f{};
+    f.input = work.operands.input(l, work.activations[l].data()).along;
+    f.weights = work.operands.weights(l, layer);
+    f.bias = layer.bias.data();
+    f.corrections = work.operands.corrections(l);
+    f.output = work.activations[l + 1].data();
+    if (!last) f.rounded = work.operands.rounded_input(l + 1);
+    f.samples = samples;
+    f.inputs = layer.inputs;
+    f.outputs = layer.outputs;
+    f.activation = last ? Activations::index_of<Identity>() : network.activation;
+    const double taken = best_seconds(
+        repetitions, [&] { product.forward(f, {0, samples}, {0, panel_count(layer.outputs)}); });
+    phases.add("forward", l, taken, operations(layer));
   }
-  Softmax<T> softmax{};
-  softmax.logits = work.activations.back().data();
-  softmax.labels = labels.data();
-  softmax.rows = order.data();
-  softmax.samples = samples;
-  softmax.classes = sizes.back();
-  softmax.leave_gradient = true;
-  softmax.sum_of_weights = static_cast<double>(samples);
-  softmax.losses = work.losses.data();
-  softmax.correct = work.correct.data();
-  phases.add("softmax", sizes.size() - 2,
-             best_seconds(repetitions, [&] { kernel.softmax(softmax, {0, samples}); }), 0);
-  for (std::size_t l = network.layers.size() - 1; l > 0; --l) {
+  phases.add("loss", sizes.size() - 2,
+             best_seconds(repetitions,
+                          [&] {
+                            loss_pass(network, data, batch(), Leave::gradient,
+                                      static_cast<T*>(nullptr), work, alone);
+                          }),
+             0);
+  const std::size_t top = network.layers.size() - 1;
+  work.operands.round_doutput(top, work.gradient(top), samples, alone);
+  for (std::size_t l = top; l > 0; --l) {
     const Layer<T>& layer = network.layers[l];
+    Backward<P> b{};
+    b.doutput = work.operands.doutput(l, work.gradient(l)).along;
+    b.weights = layer.weights.data();
+    b.slope_from = work.activations[l].data();
+    b.dinput = work.gradient(l - 1);
+    b.rounded = work.operands.rounded_doutput(l - 1);
+    b.samples = samples;
+    b.inputs = layer.inputs;
+    b.outputs = layer.outputs;
+    b.activation = network.activation;
     const double taken = best_seconds(repetitions, [&] {
-      kernel.backward(
-          {work.gradient(l), layer.weights.data(), work.activations[l].data(), work.gradient(l - 1),
-           samples, layer.inputs, layer.outputs, network.activation},
-          {0, samples}, {0, panel_count(layer.inputs)}, work.scratch[0].data());
+      product.backward(b, {0, samples}, {0, panel_count(layer.inputs)}, work.scratch[0].data());
     });
-    phases.add("backward", l, taken, product(layer));
+    phases.add("backward", l, taken, operations(layer));
   }
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     Layer<T>& layer = network.layers[l];
-    Buffer<T> weights1(layer.weights.size());
-    Buffer<T> weights2(layer.weights.size());
-    Buffer<T> bias1(layer.bias.size());
-    Buffer<T> bias2(layer.bias.size());
-    Update<T> update{};
-    update.input = work.activations[l].data();
-    update.doutput = work.gradient(l);
-    update.samples = samples;
-    update.inputs = layer.inputs;
-    update.outputs = layer.outputs;
-    update.weights = layer.weights.data();
-    update.weights_state1 = kind == OptimizerKind::adam ? weights1.data() : nullptr;
-    update.weights_state2 = kind == OptimizerKind::adam ? weights2.data() : nullptr;
-    update.bias = layer.bias.data();
-    update.bias_state1 = bias1.data();
-    update.bias_state2 = bias2.data();
-    update.step.kind = kind;
-    update.step.learning_rate = update.step.step_size = T(1e-6);
-    update.step.one_minus_beta1 = T(0.1);
-    update.step.beta2 = T(0.999);
-    update.step.one_minus_beta2 = T(0.001);
-    update.step.epsilon = T(1e-8);
-    update.step.inverse_sqrt_correction2 = T(1);
+    Update<P> u{};
+    u.input = work.operands.input(l, work.activations[l].data()).across;
+    u.doutput = work.operands.doutput(l, work.gradient(l)).across;
+    u.samples = samples;
+    u.inputs = layer.inputs;
+    u.outputs = layer.outputs;
+    u.weights = optimizer.update(layer.weights, optimizer.layers[l].weights);
+    u.step = step;
+    u.rounded = work.operands.rounding(l, layer);
+    const BiasUpdate<T> of_bias{work.gradient(l), samples, layer.outputs,
+                                optimizer.update(layer.bias, optimizer.layers[l].bias), step};
     const double taken = best_seconds(repetitions, [&] {
-      kernel.update_weights(update, {0, block_count(layer.inputs)});
-      kernel.update_bias(update, {0, panel_count(layer.outputs)});
+      product.update_weights(u, {0, block_count(layer.inputs)}, work.scratch[0].data());
+      kernel.update_bias(of_bias, {0, panel_count(layer.outputs)});
     });
-    phases.add("update", l, taken, product(layer));
+    phases.add("update", l, taken, operations(layer));
   }
   phases.add("all", sizes.size() - 2, phases.seconds, phases.operations);
 }
@@ -169,10 +196,12 @@ void measure(const char* type, const std::vector<std::int64_t>& sizes, std::int6
 
 int main() {
   std::printf("%s, one thread\n", chosen_target().target->name);
-  measure<float>("float32", {3072, 512, 10}, 350, OptimizerKind::sgd, 20);
-  measure<float>("float32", {3072, 50, 10}, 200, OptimizerKind::sgd, 100);
-  measure<float>("float32", {3072, 128, 256, 10}, 200, OptimizerKind::adam, 60);
-  measure<float>("float32", {3072, 2048, 2048, 10}, 512, OptimizerKind::adam, 4);
-  measure<float>("float32", {64, 32, 10}, 32, OptimizerKind::sgd, 2000);
-  measure<double>("float64", {3072, 512, 10}, 350, OptimizerKind::sgd, 10);
+  measure<Exact<float>>("float32", {3072, 512, 10}, 350, "sgd", 20);
+  measure<Exact<float>>("float32", {3072, 50, 10}, 200, "sgd", 100);
+  measure<Exact<float>>("float32", {3072, 128, 256, 10}, 200, "adam", 60);
+  measure<Exact<float>>("float32", {3072, 2048, 2048, 10}, 512, "adam", 4);
+  measure<Exact<float>>("float32", {64, 32, 10}, 32, "sgd", 2000);
+  measure<Exact<double>>("float64", {3072, 512, 10}, 350, "sgd", 10);
+  measure<Bfloat16>("bfloat16", {3072, 512, 10}, 350, "sgd", 20);
+  measure<Bfloat16>("bfloat16", {3072, 2048, 2048, 10}, 512, "adam", 4);
 }

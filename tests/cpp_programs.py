@@ -56,7 +56,7 @@ def emulated_aarch64() -> Machine | None:
 class Sources:
     """What CMakeLists.txt says of a processor."""
 
-    flags: tuple[str, ...]  # of every file, the processor's definition included
+    flags: tuple[str, ...]  # of every file, the definition of the list of targets included
     options: dict[Path, tuple[str, ...]]  # of each file, beside the flags
 
     def targets(self) -> dict[str, tuple[str, ...]]:
@@ -65,28 +65,40 @@ class Sources:
         return {f.stem: o for f, o in files.items() if f.with_suffix(".hpp").is_file()}
 
 
+def the_one(pattern: str, text: str) -> str:
+    found = re.findall(pattern, text)
+    assert len(found) == 1, f"CMakeLists.txt is written in another way: {pattern}"
+    return str(found[0])
+
+
 @functools.cache
 def sources(processor: str) -> Sources:
     text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8").partition("pybind11_add_module")[0]
-    text, *cases = re.split(r'if\(CMAKE_SYSTEM_PROCESSOR MATCHES "([^"]+)"\)', text)
+    of_all, *cases = re.split(r'if\(CMAKE_SYSTEM_PROCESSOR MATCHES "([^"]+)"\)', text)
+    *cases, last = cases
+    last, _, otherwise = last.partition("else()")
+    cases.append(last)
+    of_this = otherwise.partition("endif()")[0]
     for pattern, case in zip(cases[::2], cases[1::2], strict=True):
         if re.search(pattern, processor):
-            text += case
-    definitions = re.findall(r"set\(processor (\w+)\)", text)
-    flags = re.findall(r"set\(common_flags ([^)]+)\)", text)
-    standard = re.findall(r"set\(CMAKE_CXX_STANDARD (\d+)\)", text)
-    assert (len(flags), len(standard)) == (1, 1), "CMakeLists.txt is written in another way"
+            of_this = case
+    targets = the_one(r"set\(targets ([^)]+)\)", of_this).split()
+    files = [
+        *the_one(r"set\(core\s+([^)]+)\)", of_all).split(),
+        *re.findall(r"list\(APPEND core (\S+)\)", of_this),
+        *(f"src/cpp/kernels/targets/{target}.cpp" for target in targets),
+    ]
     options = dict(
-        re.findall(r'set_source_files_properties\((\S+) PROPERTIES\s+COMPILE_OPTIONS "(.*?)"', text)
+        re.findall(
+            r'set_source_files_properties\((\S+) PROPERTIES\s+COMPILE_OPTIONS "(.*?)"', of_this
+        )
     )
-    files = dict.fromkeys(re.findall(r"src/cpp/\S+\.cpp", text))
+    standard = the_one(r"set\(CMAKE_CXX_STANDARD (\d+)\)", of_all)
+    flags = the_one(r"set\(common_flags ([^)]+)\)", of_all).split()
+    declared = "".join(f"TWOLAYER_TARGET({target}) " for target in targets)
     return Sources(
-        (f"-std=c++{standard[0]}", *flags[0].split(), *(f"-D{name}" for name in definitions)),
-        {
-            ROOT / file: tuple(filter(None, options.get(file, "").split(";")))
-            for file in files
-            if not file.endswith("bindings.cpp")  # needs Python
-        },
+        (f"-std=c++{standard}", *flags, f"-DTWOLAYER_TARGETS={declared}"),
+        {ROOT / file: tuple(filter(None, options.get(file, "").split(";"))) for file in files},
     )
 
 

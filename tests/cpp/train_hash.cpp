@@ -10,6 +10,7 @@
 //     train_hash shapes               many odd shapes, for sanitizers; hashes of all results
 //
 // Exit status: 0 done, 1 an error, said on stderr.
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -20,10 +21,10 @@
 #include <vector>
 
 #include "allocations.hpp"
-#include "core/bfloat16.hpp"
 #include "core/dispatch.hpp"
 #include "core/inference.hpp"
 #include "core/trainer.hpp"
+#include "kernels/activations/all.hpp"
 
 namespace {
 
@@ -64,41 +65,28 @@ class Hash {
   std::uint64_t state_ = 0xcbf29ce484222325u;
 };
 
-// A type that computes, and the workspace in which it does.
+// A type that computes: what its products are made of, and how it is called here.
 struct Float32 {
-  using Number = float;
-  using Work = twolayer::Workspace<float>;
+  using Operands = twolayer::Exact<float>;
   static constexpr const char* name = "float32";
 };
 struct Float64 {
-  using Number = double;
-  using Work = twolayer::Workspace<double>;
+  using Operands = twolayer::Exact<double>;
   static constexpr const char* name = "float64";
 };
 struct Bfloat16 {
-  using Number = float;
-  using Work = twolayer::Bfloat16Workspace;
+  using Operands = twolayer::Bfloat16;
   static constexpr const char* name = "bfloat16";
 };
 
 template <class Type>
-using Trainer = twolayer::Trainer<typename Type::Number, typename Type::Work>;
+using Number = typename Type::Operands::Scalar;
+template <class Type>
+using Trainer = twolayer::Trainer<typename Type::Operands>;
 
 bool never() { return false; }
 
 constexpr std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
-
-constexpr std::int64_t size_of(twolayer::ElementType type) {
-  switch (type) {
-    case twolayer::ElementType::uint8:
-      return 1;
-    case twolayer::ElementType::float32:
-      return 4;
-    case twolayer::ElementType::float64:
-      return 8;
-  }
-  return 0;
-}
 
 // Rows with a gap between them; the memory ends with the last row, not with its gap.
 struct Samples {
@@ -109,11 +97,11 @@ struct Samples {
 
   Samples(Generator& generator, std::int64_t count, std::int64_t inputs, std::int64_t classes,
           twolayer::ElementType type)
-      : type(type), row_stride((inputs + 3) * size_of(type)) {
-    x.resize(index((count - 1) * row_stride + inputs * size_of(type)));
+      : type(type), row_stride((inputs + 3) * twolayer::size_of(type)) {
+    x.resize(index((count - 1) * row_stride + inputs * twolayer::size_of(type)));
     for (std::int64_t n = 0; n < count; ++n) {
       for (std::int64_t d = 0; d < inputs; ++d) {
-        unsigned char* to = x.data() + n * row_stride + d * size_of(type);
+        unsigned char* to = x.data() + n * row_stride + d * twolayer::size_of(type);
         if (type == twolayer::ElementType::uint8) {
           *to = static_cast<unsigned char>(generator.below(256));
         } else if (type == twolayer::ElementType::float32) {
@@ -128,12 +116,15 @@ struct Samples {
     }
   }
 
-  twolayer::Data data() const { return {x.data(), type, row_stride, labels.data()}; }
+  twolayer::Data data() const {
+    return {{x.data(), type, row_stride, twolayer::size_of(type)}, labels.data()};
+  }
+  twolayer::Data without_labels() const { return {data().x}; }
 };
 
 template <class T>
 twolayer::Network<T> make_network(Generator& generator, const std::vector<std::int64_t>& sizes,
-                                  twolayer::Activation activation, const Samples& samples) {
+                                  int activation, const Samples& samples) {
   twolayer::Network<T> network(sizes, activation);
   for (auto& layer : network.layers) {
     double bound = 1;  // near 1 / sqrt(inputs), and a power of two: the product is exact
@@ -196,17 +187,29 @@ std::vector<std::int64_t> shuffled_rows(Generator& generator, std::int64_t count
   return rows;
 }
 
-using twolayer::Activation;
 using twolayer::ElementType;
-using twolayer::OptimizerKind;
 
-twolayer::OptimizerOptions options_of(OptimizerKind kind, double weight_decay, double reg) {
-  return {kind, 0.9, 0.9, 0.999, 1e-8, weight_decay, reg};
+constexpr int relu = Activations::index_of<Relu>();
+constexpr int tanh_ = Activations::index_of<Tanh>();
+constexpr int logistic = Activations::index_of<Logistic>();
+constexpr int identity = Activations::index_of<Identity>();
+
+twolayer::OptimizerOptions optimizer_of(const std::string& name, double weight_decay) {
+  twolayer::OptimizerOptions options{twolayer::optimizer_by_name(name), {}};
+  for (const std::string& of : twolayer::hyperparameters_of(options.kind)) {
+    options.hyperparameters.push_back(of == "weight_decay" ? weight_decay
+                                      : of == "beta2"      ? 0.999
+                                      : of == "epsilon"    ? 1e-8
+                                                           : 0.9);
+  }
+  return options;
 }
 
-double rate_of(OptimizerKind kind) {
-  return kind == OptimizerKind::adam || kind == OptimizerKind::adamw ? 0x1p-9 : 0x1p-5;
+double rate_of(const std::string& optimizer) {
+  return optimizer == "adam" || optimizer == "adamw" ? 0x1p-9 : 0x1p-5;
 }
+
+twolayer::LossOptions cross_entropy(double smoothing = 0) { return {0, 1, smoothing}; }
 
 // Of images of one channel.
 twolayer::Augmentation augmentation_of(std::int64_t height, std::int64_t width, std::int64_t shift,
@@ -218,7 +221,6 @@ twolayer::Techniques all_techniques() {
   twolayer::Techniques all;
   all.dropout = {0.25, 0.5};
   all.batch_norm = true;
-  all.label_smoothing = 0x1p-4;
   all.clip_norm = 0x1p-1;
   all.augment = true;
   all.augmentation = augmentation_of(7, 43, 3, 4);
@@ -228,24 +230,27 @@ twolayer::Techniques all_techniques() {
 
 struct Recipe {
   const char* name;
-  Activation activation;
+  int activation;
   ElementType type;
-  twolayer::OptimizerOptions options;
+  const char* optimizer;
+  double weight_decay;
+  double reg;
   twolayer::Techniques techniques{};
+  double smoothing = 0;
   bool weighted = false;
 };
 
 const Recipe recipes[] = {
-    {"sgd", Activation::relu, ElementType::uint8, options_of(OptimizerKind::sgd, 0, 0x1p-10)},
-    {"adam", Activation::tanh, ElementType::float64, options_of(OptimizerKind::adam, 0, 0)},
-    {"techniques", Activation::relu, ElementType::uint8,
-     options_of(OptimizerKind::adamw, 0x1p-8, 0x1p-10), all_techniques(), true},
+    {"sgd", relu, ElementType::uint8, "sgd", 0, 0x1p-10},
+    {"adam", tanh_, ElementType::float64, "adam", 0, 0},
+    {"techniques", relu, ElementType::uint8, "adamw", 0x1p-8, 0x1p-10, all_techniques(), 0x1p-4,
+     true},
 };
 
 // A problem of odd sizes in which seven threads have enough to do.
 template <class Type>
 struct Problem {
-  using T = typename Type::Number;
+  using T = Number<Type>;
   static constexpr std::int64_t count = 500;
   static constexpr std::int64_t batch_size = 48;
   Generator generator{1};
@@ -270,7 +275,9 @@ struct Problem {
       throw std::runtime_error("the problem is too small for " + std::to_string(threads) +
                                " threads: make it larger");
     }
-    return {network, recipe.options, recipe.techniques, batch_size, threads};
+    return {network,
+            {optimizer_of(recipe.optimizer, recipe.weight_decay), recipe.reg,
+             cross_entropy(recipe.smoothing), recipe.techniques, batch_size, threads}};
   }
 };
 
@@ -284,13 +291,14 @@ void print_hash(const Recipe& recipe, int threads) {
   for (std::int64_t call = 0; call < calls; ++call) {
     const std::int64_t length = (steps - 1) * problem.batch_size + 20;
     const auto rows = shuffled_rows(problem.generator, problem.count, length);
-    const std::vector<double> rates(index(steps), rate_of(recipe.options.kind));
+    const std::vector<double> rates(index(steps), rate_of(recipe.optimizer));
     std::vector<double> losses(index(steps));
-    const auto progress = trainer.run(problem.network, problem.data(), {rows.data(), 0, length},
-                                      rates.data(), losses.data(), never);
-    if (progress.steps != steps) throw std::runtime_error("training stopped early");
+    const auto done = trainer.run(problem.network, problem.data(), {rows.data(), 0, length},
+                                  rates.data(), losses.data(), never);
+    if (done.steps != steps) throw std::runtime_error("training stopped early");
     hash.add(losses.data(), losses.size());
-    hash.add(&progress.correct, 1);
+    const auto correct = static_cast<std::int64_t>(done.scores);
+    hash.add(&correct, 1);
   }
   trainer.publish(problem.network);
   add_parameters(hash, problem.network);
@@ -301,7 +309,7 @@ template <class Type>
 void print_allocations(const Recipe& recipe, int threads) {
   Problem<Type> problem(recipe);
   const auto rows = shuffled_rows(problem.generator, problem.count, 50 * problem.batch_size);
-  const std::vector<double> rates(50, rate_of(recipe.options.kind));
+  const std::vector<double> rates(50, rate_of(recipe.optimizer));
   std::vector<double> losses(50);
   const std::int64_t before = allocations();
   auto trainer = problem.trainer(recipe, threads);
@@ -324,13 +332,10 @@ void print_allocations(const Recipe& recipe, int threads) {
 template <class Type>
 void add_shape(Hash& hash, Generator& generator, const std::vector<std::int64_t>& sizes,
                std::int64_t batch_size, ElementType type, std::int64_t turn) {
-  using T = typename Type::Number;
-  constexpr Activation activations[] = {Activation::relu, Activation::tanh, Activation::logistic,
-                                        Activation::identity};
-  constexpr OptimizerKind optimizers[] = {OptimizerKind::sgd, OptimizerKind::momentum,
-                                          OptimizerKind::nesterov, OptimizerKind::adam,
-                                          OptimizerKind::adamw};
-  const OptimizerKind kind = optimizers[turn % 5];
+  using T = Number<Type>;
+  constexpr int activations[] = {relu, tanh_, logistic, identity};
+  constexpr const char* optimizers[] = {"sgd", "momentum", "nesterov", "adam", "adamw"};
+  const char* const optimizer = optimizers[turn % 5];
   const double reg = turn % 2 == 0 ? 0x1p-8 : 0;
   const int threads = 1 + static_cast<int>(turn % 3);
   const std::int64_t count = 2 * batch_size + (batch_size + 1) / 2;
@@ -340,23 +345,25 @@ void add_shape(Hash& hash, Generator& generator, const std::vector<std::int64_t>
   const twolayer::Rows rows{turn % 7 == 0 ? nullptr : numbers.data(), 0, count};
   const twolayer::Data data = samples.data();
 
-  const std::vector<double> rates(3, rate_of(kind));
+  const std::vector<double> rates(3, rate_of(optimizer));
   std::vector<double> losses(3);
-  Trainer<Type> trainer(network, options_of(kind, 0x1p-8, reg), {}, batch_size, threads);
+  Trainer<Type> trainer(
+      network, {optimizer_of(optimizer, 0x1p-8), reg, cross_entropy(), {}, batch_size, threads});
   trainer.run(network, data, rows, rates.data(), losses.data(), never);
   hash.add(losses.data(), losses.size());
   add_parameters(hash, network);
 
   std::vector<T> probabilities(index(count * sizes.back()));
-  twolayer::predict_probabilities(network, {data.x, data.type, data.row_stride, nullptr}, rows,
-                                  threads, std::nullopt, probabilities.data());
+  twolayer::predict(network, samples.without_labels(), rows, cross_entropy(), threads, std::nullopt,
+                    probabilities.data());
   hash.add(probabilities.data(), probabilities.size());
-  const auto score = twolayer::evaluate(network, data, rows, threads);
+  const auto score = twolayer::evaluate(network, data, rows, cross_entropy(), threads);
+  const std::int64_t correct = std::llround(score.score * static_cast<double>(count));
   hash.add(&score.loss, 1);
-  hash.add(&score.correct, 1);
-  const auto gradients =
-      *twolayer::loss_and_gradients<T>(network, data, rows, reg, threads, {}, {}, never);
-  hash.add(&gradients.loss, 1);
+  hash.add(&correct, 1);
+  const auto [loss, gradients] = *twolayer::loss_and_gradients<T>(
+      network, data, rows, cross_entropy(), reg, threads, {}, {}, never);
+  hash.add(&loss, 1);
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     add_layer(hash, gradients.layers[l].weights.data(), gradients.layers[l].bias.data(), sizes[l],
               sizes[l + 1]);
@@ -368,11 +375,10 @@ void add_shape(Hash& hash, Generator& generator, const std::vector<std::int64_t>
 template <class Type>
 void add_techniques(Hash& hash, Generator& generator, const std::vector<std::int64_t>& sizes,
                     std::int64_t batch_size, ElementType type, std::int64_t turn) {
-  using T = typename Type::Number;
-  constexpr Activation activations[] = {Activation::relu, Activation::tanh, Activation::logistic};
-  constexpr OptimizerKind optimizers[] = {OptimizerKind::sgd, OptimizerKind::momentum,
-                                          OptimizerKind::adam};
-  const OptimizerKind kind = optimizers[turn / 3 % 3];
+  using T = Number<Type>;
+  constexpr int activations[] = {relu, tanh_, logistic};
+  constexpr const char* optimizers[] = {"sgd", "momentum", "adam"};
+  const char* const optimizer = optimizers[turn / 3 % 3];
   const int threads = 1 + static_cast<int>(turn % 3);
   const std::int64_t count = 2 * batch_size + (batch_size + 1) / 2;
   const std::int64_t inputs = sizes.front();
@@ -394,7 +400,7 @@ void add_techniques(Hash& hash, Generator& generator, const std::vector<std::int
     }
   }
   if ((turn & 4) != 0) techniques.clip_norm = 0x1p-3;
-  if ((turn & 8) != 0) techniques.label_smoothing = 0x1p-3;
+  const twolayer::LossOptions loss = cross_entropy((turn & 8) != 0 ? 0x1p-3 : 0);
   const std::int64_t shift = generator.below(height);  // drawn in this order by every compiler
   const std::int64_t cutout = generator.below(width + 1);
   techniques.augmentation = augmentation_of(height, width, shift, cutout);
@@ -402,9 +408,10 @@ void add_techniques(Hash& hash, Generator& generator, const std::vector<std::int
   twolayer::Data data = samples.data();
   if ((turn & 32) != 0) data.weights = weights.data();
 
-  const std::vector<double> rates(3, rate_of(kind));
+  const std::vector<double> rates(3, rate_of(optimizer));
   std::vector<double> losses(3);
-  Trainer<Type> trainer(network, options_of(kind, 0, 0x1p-8), techniques, batch_size, threads);
+  Trainer<Type> trainer(
+      network, {optimizer_of(optimizer, 0), 0x1p-8, loss, techniques, batch_size, threads});
   trainer.run(network, data, rows, rates.data(), losses.data(), never);
   trainer.publish(network);
   hash.add(losses.data(), losses.size());
@@ -413,16 +420,16 @@ void add_techniques(Hash& hash, Generator& generator, const std::vector<std::int
   std::vector<T> probabilities(index(count * sizes.back()));
   twolayer::Augmentation mirrored = augmentation_of(height, width, 0, 0);
   mirrored.flip = twolayer::Augmentation::Flip::always;
-  twolayer::predict_probabilities(network, {data.x, data.type, data.row_stride, nullptr}, rows,
-                                  threads, mirrored, probabilities.data());
+  twolayer::predict(network, samples.without_labels(), rows, loss, threads, mirrored,
+                    probabilities.data());
   hash.add(probabilities.data(), probabilities.size());
   std::vector<std::vector<T>> gammas;
   for (std::size_t l = 1; techniques.batch_norm && l + 1 < sizes.size(); ++l) {
     gammas.emplace_back(index(sizes[l]), T(0.75));
   }
-  const auto gradients = *twolayer::loss_and_gradients<T>(network, data, rows, 0x1p-8, threads,
-                                                          techniques, gammas, never);
-  hash.add(&gradients.loss, 1);
+  const auto [value, gradients] = *twolayer::loss_and_gradients<T>(
+      network, data, rows, loss, 0x1p-8, threads, techniques, gammas, never);
+  hash.add(&value, 1);
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     const auto& of_layer = gradients.layers[l];
     add_layer(hash, of_layer.weights.data(), of_layer.bias.data(), sizes[l], sizes[l + 1]);
