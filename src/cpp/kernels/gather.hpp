@@ -178,7 +178,7 @@ __attribute__((noinline)) void make_block(const Gather<T>& g, std::int64_t first
 }
 
 template <class T, class Element>
-void gather_by_blocks(const Gather<T>& g, Range panels) {
+__attribute__((noinline)) void gather_by_blocks(const Gather<T>& g, Range panels) {
   for (std::int64_t n = 0; n < g.samples; n += rows_of_block) {
     const std::int64_t rest = g.samples - n;
     const std::int64_t count = rest < rows_of_block ? rest : rows_of_block;
@@ -192,7 +192,7 @@ void gather_by_blocks(const Gather<T>& g, Range panels) {
 }
 
 template <class T, class Element>
-void gather_as(const Gather<T>& g, Range panels) {
+__attribute__((noinline)) void gather_as(const Gather<T>& g, Range panels) {
   if (g.x.column_stride != sizeof(Element)) return gather_by_blocks<T, Element>(g, panels);
   for (std::int64_t n = 0; n < g.samples; ++n) {
     const Element* from = reinterpret_cast<const Element*>(row_of(g, n));

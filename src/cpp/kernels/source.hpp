@@ -115,7 +115,14 @@ Lanes<T, count> converted_lanes(const Element* from) {
   } else {
     Lanes<Element, count> elements;
     __builtin_memcpy(&elements, from, sizeof elements);
-    const auto whole = __builtin_convertvector(elements, Lanes<std::int32_t, count>);
+    // In steps that have an instruction: in one, some compilers go element by element.
+    const auto words = [&] {
+      if constexpr (sizeof(Element) > 1)
+        return elements;
+      else
+        return __builtin_convertvector(elements, Lanes<std::int16_t, count>);
+    }();
+    const auto whole = __builtin_convertvector(words, Lanes<std::int32_t, count>);
     return __builtin_convertvector(whole, Lanes<T, count>);
   }
 }

@@ -33,7 +33,7 @@ __attribute__((always_inline)) inline void normalize_pair(const Bfloat16Gather& 
 }
 
 template <class Element>
-void gather_pairs_by_blocks(const Bfloat16Gather& b, Range panels) {
+__attribute__((noinline)) void gather_pairs_by_blocks(const Bfloat16Gather& b, Range panels) {
   const Gather<float>& g = b.from;
   static_assert(rows_of_block % 2 == 0);
   for (std::int64_t n = 0; n < g.samples; n += rows_of_block) {
@@ -51,7 +51,7 @@ void gather_pairs_by_blocks(const Bfloat16Gather& b, Range panels) {
 }
 
 template <class Element>
-void gather_pairs_as(const Bfloat16Gather& b, Range panels) {
+__attribute__((noinline)) void gather_pairs_as(const Bfloat16Gather& b, Range panels) {
   const Gather<float>& g = b.from;
   if (g.x.column_stride != sizeof(Element)) return gather_pairs_by_blocks<Element>(b, panels);
   const auto row_at = [&](std::int64_t n) {
