@@ -59,7 +59,7 @@ class RowPrefetch {
   // In `calls` calls of advance() all is asked for.
   RowPrefetch(const Gather<T>* g, Range panels, std::int64_t calls) : gather_(g) {
     if (g == nullptr) return;
-    const std::int64_t size = twolayer::size_of(g->x.type);
+    const std::int64_t size = twolayer::element_size(g->x.type);
     if (g->x.starts != nullptr || g->x.column_stride != size) return;
     const std::int64_t end = panels.end * panel_width;
     begin_ = panels.begin * panel_width * size;

@@ -41,7 +41,7 @@ __attribute__((always_inline)) inline void with_element(ElementType type, const 
   }
 }
 
-static inline std::int64_t size_of(ElementType type) {
+static inline std::int64_t element_size(ElementType type) {
   std::int64_t size = 0;
   with_element(type, [&]<class Element>() { size = sizeof(Element); });
   return size;

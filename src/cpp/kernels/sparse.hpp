@@ -88,7 +88,7 @@ class WeightsAhead {
   const Forward<Exact<T>>& f_;
   const Range samples_;
   const Range panels_;
-  const std::int64_t size_ = twolayer::size_of(g_.x.type);
+  const std::int64_t size_ = twolayer::element_size(g_.x.type);
   std::int64_t sample_;
   std::int64_t entry_ = 0;
   std::int64_t end_ = 0;
