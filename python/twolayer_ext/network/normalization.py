@@ -102,6 +102,19 @@ def check_targets(
     return shift, scale
 
 
+def targets_in(
+    scaling: tuple[Vector, Vector] | None, outputs: int, dtype: str
+) -> tuple[Vector, Vector]:
+    """Return the outputs' (shift, scale) from a loss's `output_scaling`, made safe in `dtype`."""
+    if scaling is None:
+        return np.zeros(outputs), np.ones(outputs)
+    shift, scale = scaling
+    limits = np.finfo(dtype)
+    if not (np.abs(shift) <= float(limits.max)).all() or not (scale <= float(limits.max)).all():
+        raise ValueError(f"y: values too large for {dtype}; scale them, or use dtype='float64'")
+    return shift, np.where(scale >= float(limits.tiny), scale, 1.0)
+
+
 def from_data(
     name: str, x: Rows, rows: NDArray[np.int64] | None, dtype: str
 ) -> tuple[Vector, Vector]:

@@ -9,15 +9,18 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Generic, NoReturn, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twolayer_ext.checks import Array, Parameters
-from twolayer_ext.engine import EngineTrainer, Rows
+from twolayer_ext.engine import EngineTrainer, RowNumbers, Weights
 from twolayer_ext.errors import DivergenceError, TrainingInterrupted
-from twolayer_ext.network import NetworkBase
+from twolayer_ext.losses import CustomLoss, Loss
+from twolayer_ext.network import NetworkBase, scoring
+from twolayer_ext.rows import Rows
 from twolayer_ext.streams import Purpose, generator
 from twolayer_ext.training.progress import Progress
 
@@ -26,7 +29,14 @@ NetworkT = TypeVar("NetworkT", bound=NetworkBase)
 # The same where a network is only read.
 NetworkT_co = TypeVar("NetworkT_co", bound=NetworkBase, covariant=True)
 
-EPOCH_KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
+
+def epoch_keys(score_name: str) -> tuple[str, ...]:
+    """Return what the history holds of every epoch, in order."""
+    if not score_name:
+        return ("loss", "val_loss", "learning_rate", "seconds")
+    return ("loss", score_name, "val_loss", f"val_{score_name}", "learning_rate", "seconds")
+
+
 # A call into the engine cannot be interrupted: it should last between these times.
 _SHORT_CALL, _LONG_CALL = 0.012, 0.025
 
@@ -41,11 +51,11 @@ class TrainResult(Generic[NetworkT_co]):
         The trained network, of the class that was trained.
     history : dict of lists of float
         One entry an epoch: ``loss`` (mean of the step losses, weighted by batch size),
-        ``accuracy`` (of the predictions made while training, each before its update),
-        ``val_loss`` and ``val_accuracy`` (after the epoch, without regularisation; nan without
-        validation data), ``learning_rate`` (of the epoch's first step), ``seconds`` (validation
-        not counted). One entry a step: ``step_loss``, form (4) of the study on the batch before
-        its update.
+        ``accuracy``, or ``r2`` of numbers (of the predictions made while training, each before its
+        update), ``val_loss`` and ``val_accuracy`` or ``val_r2`` (after the epoch, without
+        regularisation; nan without validation data), ``learning_rate`` (of the epoch's first step),
+        ``seconds`` (validation not counted). One entry a step: ``step_loss``, form (4) of the study
+        on the batch before its update.
     best_epoch : int or None
         With early stopping, the epoch, counted from 1, with the smallest ``val_loss``; the first
         of equals. The network has its parameters, unless Ctrl-C ended the training.
@@ -59,7 +69,7 @@ class TrainResult(Generic[NetworkT_co]):
         """Name the network, and where training ended; the history would fill pages."""
         epochs = len(self.history.get("loss", ()))
         parts = [f"{epochs} epoch{'' if epochs == 1 else 's'}"]
-        for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        for name in epoch_keys(self.network.score_name)[:-2]:
             values = self.history.get(name)
             if values and not math.isnan(values[-1]):
                 parts.append(f"{name} {values[-1]:.4g}")
@@ -98,11 +108,11 @@ Watch: TypeAlias = Callable[[float], None]
 class Data:
     """Checked arrays, and which of their rows to train on."""
 
-    x: Array
-    y: NDArray[np.int64]
-    rows: Rows
-    validation: tuple[Array, NDArray[np.int64], Rows | None] | None
-    weights: NDArray[np.float64] | None = None  # one a row of x
+    x: Rows
+    targets: Array
+    rows: RowNumbers
+    validation: tuple[Rows, Array, RowNumbers | None] | None
+    weights: Weights | None = None  # one a row of x
 
 
 @dataclass(frozen=True)
@@ -135,13 +145,13 @@ class Plan:
 class _Epoch:
     number: int  # from 1
     rates: NDArray[np.float64]  # a step
-    order: Rows
+    order: RowNumbers
     losses: NDArray[np.float64]  # nan where a step was not done
     started: float
     done: int = 0  # steps
     seconds: float = math.nan
     samples: int = 0
-    correct: int = 0
+    scores: float = 0.0
 
 
 @dataclass
@@ -154,6 +164,7 @@ class Loop(Generic[NetworkT]):
 
     network: NetworkT
     trainer: EngineTrainer
+    loss: Loss
     data: Data
     plan: Plan
     watch: Watch | None = None
@@ -218,14 +229,16 @@ class Loop(Generic[NetworkT]):
                 self._steps + epoch.done,
                 self._samples + epoch.samples,
                 self._mean_loss(epoch),
-                epoch.correct / epoch.samples,
+                self.loss.score_of_mean(epoch.scores / epoch.samples),
             )
         self.trainer.publish()
         epoch.seconds = time.perf_counter() - epoch.started
         self._average(number)
         validation = (math.nan, math.nan)
         if data.validation is not None:
-            validation = self.network.evaluate_rows(*data.validation, plan.threads, self._look)
+            validation = scoring.evaluate(
+                self.network, *data.validation, plan.threads, self._look
+            )
         self._close(epoch, validation)
         if data.validation is not None and not math.isfinite(validation[0]):
             self._diverged(f"val_loss became {validation[0]} after")
@@ -237,14 +250,8 @@ class Loop(Generic[NetworkT]):
         begin, end = epoch.done, min(epoch.done + self._batches_at_once, len(epoch.losses))
         rows = epoch.order[begin * size : end * size]
         before = time.perf_counter()
-        steps, correct = self.trainer.run(
-            self.data.x,
-            self.data.y,
-            rows,
-            epoch.rates[begin:end],
-            epoch.losses[begin:end],
-            self.data.weights,
-        )
+        do = self._own_steps if isinstance(self.loss, CustomLoss) else self._steps_of_engine
+        steps, scores = do(rows, epoch.rates[begin:end], epoch.losses[begin:end])
         seconds = time.perf_counter() - before
         if seconds < _SHORT_CALL and end - begin == self._batches_at_once:
             self._batches_at_once *= 2
@@ -252,7 +259,38 @@ class Loop(Generic[NetworkT]):
             self._batches_at_once = max(1, (end - begin) // 2)
         epoch.done += steps
         epoch.samples += min(steps * size, len(rows))
-        epoch.correct += correct
+        epoch.scores += scores
+
+    def _steps_of_engine(
+        self, rows: RowNumbers, rates: Weights, losses: Weights
+    ) -> tuple[int, float]:
+        data = self.data
+        return self.trainer.run(data.x, data.targets, rows, rates, losses, data.weights)
+
+    def _own_steps(self, rows: RowNumbers, rates: Weights, losses: Weights) -> tuple[int, float]:
+        """Do the same with a loss that is a function, called between the halves of each step."""
+        data, loss, size = self.data, self.loss, self.plan.batch_size
+        scores = 0.0
+        for step in range(len(losses)):
+            batch = rows[step * size : (step + 1) * size]
+            outputs = self.trainer.begin(data.x, batch)
+            targets = data.targets[batch]
+            of_samples, gradient = loss.value_and_gradient(outputs, targets)
+            scores += float(loss.score(outputs, targets, self._score_scale).sum(dtype=np.float64))
+            losses[step] = self.trainer.finish(
+                data.x, batch, of_samples, gradient, float(rates[step]), data.weights
+            )
+            if not math.isfinite(losses[step]):
+                return step + 1, scores
+        return len(losses), scores
+
+    @cached_property
+    def _score_scale(self) -> Weights | None:
+        return self.loss.score_scale(self.data.targets[self.data.rows])
+
+    @property
+    def _keys(self) -> tuple[str, ...]:
+        return epoch_keys(self.loss.score_name)
 
     def _look(self) -> None:
         if self.watch is not None and self._epoch is not None:
@@ -268,11 +306,14 @@ class Loop(Generic[NetworkT]):
 
     def _close(self, epoch: _Epoch, validation: tuple[float, float]) -> None:
         """Put an epoch, whole or not, into the history."""
-        accuracy = epoch.correct / epoch.samples if epoch.samples else math.nan
+        score = math.nan
+        if epoch.samples:
+            score = self.loss.score_of_mean(epoch.scores / epoch.samples)
+        named = (score,) if self.loss.score_name else ()
         row = (
             self._mean_loss(epoch),
-            accuracy,
-            *validation,
+            *named,
+            *validation[: 1 + len(named)],
             float(epoch.rates[0]),
             epoch.seconds,
         )
@@ -280,7 +321,7 @@ class Loop(Generic[NetworkT]):
         self._closed.append((row, epoch.losses[: epoch.done].tolist()))
         self._samples += epoch.samples
         self._steps += epoch.done
-        for key, value in zip(EPOCH_KEYS, row, strict=True):
+        for key, value in zip(self._keys, row, strict=True):
             self.history[key].append(value)
         self.history["step_loss"].extend(self._closed[-1][1])
 
@@ -292,7 +333,7 @@ class Loop(Generic[NetworkT]):
 
     def _publish(self) -> None:
         """Write the history anew from the closed epochs."""
-        for i, key in enumerate(EPOCH_KEYS):
+        for i, key in enumerate(self._keys):
             self.history[key] = [row[i] for row, _ in self._closed]
         self.history["step_loss"] = [loss for _, losses in self._closed for loss in losses]
 

@@ -4,76 +4,77 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from twolayer_ext import checks
+from twolayer_ext import checks, frames, losses, optimizers
 from twolayer_ext.checks import Array
-from twolayer_ext.engine import Rows
+from twolayer_ext.engine import RowNumbers, Techniques
+from twolayer_ext.losses import Task
+from twolayer_ext.names import (
+    ActivationName,
+    DtypeName,
+    InitName,
+    LossArgument,
+    NormalizeName,
+    OptimizerArgument,
+)
 from twolayer_ext.network import NetworkBase, normalization, techniques
+from twolayer_ext.optimizers import Optimizer
+from twolayer_ext.rows import Rows, as_rows
 from twolayer_ext.schedules import Schedule
 from twolayer_ext.streams import Purpose, generator
+from twolayer_ext.training import defaults
 from twolayer_ext.training.augment import Augment, augment_options
+from twolayer_ext.training.defaults import default
 from twolayer_ext.training.loop import Callback, Plan
+from twolayer_ext.training.option_table import OPTIONS
+from twolayer_ext.unset import UNSET, Unset
 
-OPTIMIZERS = ("sgd", "adam", "adamw")
-# Labels are indices: a largest one far beyond the number of rows is a mistake, not a class.
-_MOST_CLASSES = 10_000
-
-
-class DefaultText(str):
-    """A default, so that it can be told from the same text passed by the caller."""
-
-    __slots__ = ()
-
-
-class DefaultNumber(float):
-    """The same for a number."""
-
-    __slots__ = ()
-
-
-DEFAULT_SIZES = (512,)  # likewise told apart, by identity
-
-Normalize = str | tuple[ArrayLike, ArrayLike] | None
+Normalize = NormalizeName | tuple[ArrayLike, ArrayLike] | None
+ClassWeight = Literal["balanced"] | Sequence[float] | Mapping[Any, float] | None
 
 
 class TrainOptions(TypedDict, total=False):
     """The keyword arguments of `train`, where they are explained."""
 
-    hidden_sizes: Sequence[int]
-    activation: str
-    optimizer: str
-    learning_rate: float
-    learning_rate_decay: float
+    hidden_sizes: Sequence[int] | Unset
+    activation: ActivationName | Unset
+    loss: LossArgument | None
+    optimizer: OptimizerArgument
+    learning_rate: float | None
+    learning_rate_decay: float | Unset
     schedule: Schedule | None
-    momentum: float
-    nesterov: bool
-    betas: tuple[float, float]
-    epsilon: float
+    momentum: float | None
+    nesterov: bool | None
+    betas: tuple[float, float] | None
+    epsilon: float | None
+    alpha: float | None
+    centred: bool | None
     reg: float
-    weight_decay: float
+    weight_decay: float | None
     clip_norm: float | None
     dropout: float | Sequence[float]
     batch_norm: bool
     label_smoothing: float
-    class_weight: str | Sequence[float] | Mapping[int, float] | None
+    class_weight: ClassWeight
     sample_weight: ArrayLike | None
     augment: Augment | None
-    batch_size: int
+    batch_size: int | None
     epochs: int | None
     max_steps: int | None
-    init: str | float
-    normalize: Normalize
+    init: InitName | float | Unset
+    normalize: Normalize | Unset
+    normalize_targets: bool
     validation_data: tuple[ArrayLike, ArrayLike] | None
     validation_fraction: float
     early_stopping: int | None
     average_epochs: int
     shuffle: bool
-    dtype: str
-    compute_dtype: str | None
+    dtype: DtypeName | Unset
+    compute_dtype: Literal["float32", "float64", "bfloat16"] | None
     seed: int
     threads: int | None
     progress: bool | None
@@ -81,11 +82,9 @@ class TrainOptions(TypedDict, total=False):
     network: NetworkBase | None
 
 
-def split_rows(options: TrainOptions, count: int) -> tuple[Rows, Rows | None]:
+def split_rows(options: TrainOptions, count: int) -> tuple[RowNumbers, RowNumbers | None]:
     """Return the rows to train on and those to validate on, both ascending."""
-    fraction = checks.number(
-        "validation_fraction", options["validation_fraction"], minimum=0, below=1
-    )
+    fraction = OPTIONS["validation_fraction"].number(options["validation_fraction"])
     if fraction == 0:
         return np.arange(count), None
     if options["validation_data"] is not None:
@@ -98,17 +97,13 @@ def split_rows(options: TrainOptions, count: int) -> tuple[Rows, Rows | None]:
             f"validation_fraction: {fraction} of {count} rows is {held_out}; "
             "must leave rows on both sides"
         )
-    seed = checks.integer("seed", options["seed"], minimum=0)
+    seed = OPTIONS["seed"].integer(options["seed"])
     order = generator(seed, Purpose.SPLIT).permutation(count)
     return np.sort(order[held_out:]), np.sort(order[:held_out])
 
 
-def make_plan(options: TrainOptions, training_rows: int) -> Plan:
-    """Return what the loop is to do, on that many rows."""
-    epochs, max_steps = options["epochs"], options["max_steps"]
-    if epochs is None and max_steps is None:
-        raise ValueError("epochs: None, and max_steps too; must be at least one number")
-    progress = options["progress"]
+def make_plan(options: TrainOptions, training_rows: int, learning_rate: float) -> Plan:
+    """Return what the loop is to do, on that many rows; `learning_rate` is the optimizer's own."""
     callbacks = options["callbacks"]
     if not isinstance(callbacks, Iterable):
         raise TypeError(f"callbacks: {callbacks!r}; must be a sequence of functions, such as (f,)")
@@ -116,22 +111,32 @@ def make_plan(options: TrainOptions, training_rows: int) -> Plan:
     for callback in callbacks:
         if not callable(callback):
             raise TypeError(f"callbacks: holds {callback!r}; must hold functions")
-    batch_size = checks.integer("batch_size", options["batch_size"], minimum=1)
+
+    def given(name: str) -> int | None:
+        value = options[name]  # type: ignore[literal-required]
+        return None if value is None else OPTIONS[name].integer(value)
+
+    batch_size = given("batch_size")
+    if batch_size is None:
+        batch_size = defaults.batch_size(training_rows)
+    batch_size = min(batch_size, training_rows)
+    epochs, max_steps = given("epochs"), given("max_steps")
+    if epochs is None and max_steps is None:
+        epochs = defaults.epochs(training_rows, batch_size)
+    rate, progress = options["learning_rate"], options["progress"]
     plan = Plan(
-        batch_size=min(batch_size, training_rows),
-        epochs=None if epochs is None else checks.integer("epochs", epochs, minimum=1),
-        max_steps=None if max_steps is None else checks.integer("max_steps", max_steps, minimum=1),
-        learning_rate=checks.number("learning_rate", options["learning_rate"], above=0),
-        learning_rate_decay=checks.number(
-            "learning_rate_decay", options["learning_rate_decay"], above=0
-        ),
-        shuffle=checks.flag("shuffle", options["shuffle"]),
-        seed=checks.integer("seed", options["seed"], minimum=0),
+        batch_size=batch_size,
+        epochs=epochs,
+        max_steps=max_steps,
+        learning_rate=learning_rate if rate is None else OPTIONS["learning_rate"].number(rate),
+        learning_rate_decay=1.0,
+        shuffle=OPTIONS["shuffle"].yes(options["shuffle"]),
+        seed=OPTIONS["seed"].integer(options["seed"]),
         threads=checks.thread_count(options["threads"]),
-        progress=None if progress is None else checks.flag("progress", progress),
+        progress=None if progress is None else OPTIONS["progress"].yes(progress),
         callbacks=callbacks,
         early_stopping=_patience(options),
-        average_epochs=checks.integer("average_epochs", options["average_epochs"], minimum=0),
+        average_epochs=OPTIONS["average_epochs"].integer(options["average_epochs"]),
     )
     steps, planned = plan.total(training_rows)
     if plan.average_epochs > planned:
@@ -143,13 +148,14 @@ def make_plan(options: TrainOptions, training_rows: int) -> Plan:
             f"average_epochs: {plan.average_epochs} together with early_stopping; must be one of "
             "the two"
         )
-    return replace(plan, factors=_factors(options, steps))
+    decay, factors = _rates(options, steps)
+    return replace(plan, learning_rate_decay=decay, factors=factors)
 
 
 def _patience(options: TrainOptions) -> int | None:
     if options["early_stopping"] is None:
         return None
-    patience = checks.integer("early_stopping", options["early_stopping"], minimum=1)
+    patience = OPTIONS["early_stopping"].integer(options["early_stopping"])
     if options["validation_data"] is None and options["validation_fraction"] == 0:
         raise ValueError(
             f"early_stopping: {patience} without validation data; must come with validation_data "
@@ -158,21 +164,24 @@ def _patience(options: TrainOptions) -> int | None:
     return patience
 
 
-def _factors(options: TrainOptions, steps: int) -> NDArray[np.float64] | None:
-    """Ask the schedule for every step's factor."""
+def _rates(options: TrainOptions, steps: int) -> tuple[float, NDArray[np.float64] | None]:
+    """Return the decay of the learning rate, or every step's factor where a schedule decides."""
     schedule, decay = options["schedule"], options["learning_rate_decay"]
+    if decay is not UNSET:
+        decay = OPTIONS["learning_rate_decay"].number(decay)
+        if schedule is not None:
+            raise ValueError(
+                f"learning_rate_decay: {decay} together with schedule; must be one of the two"
+            )
+        return decay, None
     if schedule is None:
-        return None
+        schedule = defaults.DEFAULTS["schedule"]
     if not callable(schedule):
         raise TypeError(
             f"schedule: {schedule!r}; must be a function (step, steps) -> factor, such as "
             "schedules.cosine()"
         )
-    if not isinstance(decay, DefaultNumber):
-        raise ValueError(
-            f"learning_rate_decay: {decay} together with schedule; must be one of the two"
-        )
-    return np.fromiter(
+    return 1.0, np.fromiter(
         (
             checks.number(f"schedule({step}, {steps})", schedule(step, steps), minimum=0)
             for step in range(steps)
@@ -182,44 +191,25 @@ def _factors(options: TrainOptions, steps: int) -> NDArray[np.float64] | None:
     )
 
 
-def optimizer_options(options: TrainOptions, dtype: str) -> dict[str, Any]:
-    """Return the trainer's arguments for the optimizer; another's must be at their defaults."""
-    optimizer = checks.choice("optimizer", options["optimizer"], OPTIMIZERS)
-    momentum = checks.number("momentum", options["momentum"], minimum=0, below=1)
-    nesterov = checks.flag("nesterov", options["nesterov"])
-    try:
-        beta1, beta2 = options["betas"]
-    except (TypeError, ValueError):
-        raise TypeError(f"betas: {options['betas']!r}; must be a pair of numbers") from None
-    beta1 = checks.number("betas[0]", beta1, minimum=0, below=1)
-    beta2 = checks.number("betas[1]", beta2, minimum=0, below=1)
-    if optimizer != "sgd" and momentum != 0:
-        raise ValueError(f"momentum: {momentum} with {optimizer}; only sgd has it")
-    if nesterov and momentum == 0:
-        raise ValueError("nesterov: True without momentum; must come with a momentum above 0")
-    epsilon = checks.number("epsilon", options["epsilon"], above=0)
-    with np.errstate(over="ignore", under="ignore"):
-        rounded = np.array(epsilon).astype(dtype)
-    if not 0 < rounded < np.inf:
-        raise ValueError(f"epsilon: {epsilon} is {rounded} in {dtype}; must be above 0 and finite")
-    return {
-        "optimizer": optimizer,
-        "momentum": momentum,
-        "nesterov": nesterov,
-        "beta1": beta1,
-        "beta2": beta2,
-        "epsilon": epsilon,
-        "weight_decay": checks.number("weight_decay", options["weight_decay"], minimum=0),
-        "reg": checks.number("reg", options["reg"], minimum=0),
-        "compute_dtype": checks.compute_dtype_name(options["compute_dtype"], dtype),
-    }
+def optimizer_of(options: TrainOptions, dtype: str) -> Optimizer:
+    """Return the optimizer; another's hyper-parameters must not be given."""
+    optimizer = optimizers.make(
+        options["optimizer"],
+        momentum=options["momentum"],
+        nesterov=options["nesterov"],
+        betas=options["betas"],
+        epsilon=options["epsilon"],
+        alpha=options["alpha"],
+        centred=options["centred"],
+        weight_decay=options["weight_decay"],
+    )
+    optimizer.check_dtype(dtype)
+    return optimizer
 
 
-def technique_options(
-    options: TrainOptions, sizes: tuple[int, ...], batch_size: int
-) -> dict[str, Any]:
-    """Return the trainer's arguments for all techniques beside the optimizer."""
-    batch_norm = checks.flag("batch_norm", options["batch_norm"])
+def techniques_of(options: TrainOptions, sizes: tuple[int, ...], batch_size: int) -> Techniques:
+    """Return all techniques beside the optimizer."""
+    batch_norm = OPTIONS["batch_norm"].yes(options["batch_norm"])
     if batch_norm and options["network"] is not None:
         raise ValueError(
             "batch_norm: True with a network to go on with; a trained network has it folded into "
@@ -230,37 +220,21 @@ def technique_options(
             "batch_norm: True with batches of one row; must come with a batch_size of at least 2"
         )
     clip_norm = options["clip_norm"]
-    return {
-        "dropout": techniques.dropout_shares(options["dropout"], len(sizes) - 2),
-        "batch_norm": batch_norm,
-        "label_smoothing": checks.number(
-            "label_smoothing", options["label_smoothing"], minimum=0, below=1
-        ),
-        "clip_norm": 0.0 if clip_norm is None else checks.number("clip_norm", clip_norm, above=0),
-        "augment": augment_options(options["augment"], sizes[0]),
-        "seed": checks.integer("seed", options["seed"], minimum=0) % 2**64,
-    }
+    return Techniques(
+        dropout=techniques.dropout_shares(options["dropout"], len(sizes) - 2),
+        batch_norm=batch_norm,
+        clip_norm=0.0 if clip_norm is None else OPTIONS["clip_norm"].number(clip_norm),
+        augment=augment_options(options["augment"], sizes[0]),
+        seed=OPTIONS["seed"].integer(options["seed"]) % 2**64,
+    )
 
 
-def layer_sizes(
-    options: TrainOptions, x: Array, y: NDArray[np.int64], classes: int | None
-) -> tuple[int, ...]:
-    """Return (D, H1, ..., C) of a network to make for the data; C is `classes` where known."""
-    hidden = checks.sizes("hidden_sizes", options["hidden_sizes"], minimum_length=0)
-    if classes is not None:
-        return _addressable(x, hidden, classes)
-    largest = int(y.max())
-    if largest == 0:
-        raise ValueError("y: all labels are 0; must be of at least 2 classes")
-    if largest >= max(_MOST_CLASSES, len(y)):
-        raise ValueError(
-            f"y: {largest} in row {int(y.argmax())}; labels must be class indices 0 ... C-1"
-        )
-    return _addressable(x, hidden, largest + 1)
-
-
-def _addressable(x: Array, hidden: tuple[int, ...], classes: int) -> tuple[int, ...]:
-    sizes = (x.shape[1], *hidden, classes)
+def layer_sizes(options: TrainOptions, x: Rows, outputs: int) -> tuple[int, ...]:
+    """Return (D, H1, ..., K) of a network to make for the data."""
+    hidden = checks.sizes(
+        "hidden_sizes", default("hidden_sizes", options["hidden_sizes"]), minimum_length=0
+    )
+    sizes = (x.shape[1], *hidden, outputs)
     checks.addressable("hidden_sizes", hidden, sizes)
     return sizes
 
@@ -272,20 +246,25 @@ def check_agrees(network: NetworkBase, options: TrainOptions) -> None:
         return ValueError(f"{name}: {asked!r}, but the network has {has!r}; leave {name} out")
 
     sizes = options["hidden_sizes"]
-    if sizes is not DEFAULT_SIZES:
+    if sizes is not UNSET:
         hidden = checks.sizes("hidden_sizes", sizes, minimum_length=0)
         if hidden != network.layer_sizes[1:-1]:
             raise contradiction("hidden_sizes", hidden, network.layer_sizes[1:-1])
     activation = options["activation"]
-    if not isinstance(activation, DefaultText) and activation != network.activation:
+    if activation is not UNSET and activation != network.activation:
         raise contradiction("activation", activation, network.activation)
+    if options["loss"] is not None:
+        loss = losses.make(options["loss"])
+        has = network.task.loss.without_smoothing()
+        if loss.without_smoothing() != has and not isinstance(has, losses.CustomLoss):
+            raise contradiction("loss", options["loss"], network.task.loss.name)
     dtype = options["dtype"]
-    if not isinstance(dtype, DefaultText) and checks.dtype_name(dtype) != network.dtype:
+    if dtype is not UNSET and checks.dtype_name(dtype) != network.dtype:
         raise contradiction("dtype", dtype, network.dtype)
-    if not isinstance(options["init"], DefaultText):
+    if options["init"] is not UNSET:
         raise ValueError(f"init: {options['init']!r}; a network to go on with has its weights")
     normalize = options["normalize"]
-    if not isinstance(normalize, DefaultText):
+    if normalize is not UNSET:
         pair = normalization.check(normalize, features=network.layer_sizes[0], dtype=network.dtype)
         if isinstance(pair, str) or not (
             np.array_equal(pair[0], network.shift) and np.array_equal(pair[1], network.scale)
@@ -296,8 +275,12 @@ def check_agrees(network: NetworkBase, options: TrainOptions) -> None:
 
 
 def validation_arrays(
-    options: TrainOptions, sizes: tuple[int, ...], dtype: str
-) -> tuple[Array, NDArray[np.int64], Rows | None] | None:
+    options: TrainOptions,
+    task: Task,
+    features: int,
+    feature_names: tuple[str, ...] | None,
+    dtype: str,
+) -> tuple[Rows, Array, RowNumbers | None] | None:
     """Return `validation_data` as the engine reads it."""
     data = options["validation_data"]
     if data is None:
@@ -306,6 +289,6 @@ def validation_arrays(
         what = f" of length {len(data)}" if isinstance(data, (tuple, list)) else ""
         raise TypeError(f"validation_data: {type(data).__name__}{what}; must be a pair (x, y)")
     names = "validation_data[0]", "validation_data[1]"
-    x = checks.as_rows(data[0], features=sizes[0], dtype=dtype, name=names[0])
-    y = checks.as_labels(data[1], rows=len(x), classes=sizes[-1], name=names[1])
-    return x, y, None
+    ordered = frames.in_order(data[0], feature_names, names[0])
+    x = as_rows(ordered, features=features, dtype=dtype, name=names[0])
+    return x, task.encode(data[1], rows=len(x), name=names[1]), None

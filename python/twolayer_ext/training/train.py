@@ -2,107 +2,139 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import cast
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Literal, cast
 
 from numpy.typing import ArrayLike
 
-from twolayer_ext import checks
-from twolayer_ext.network import Network, initializers, normalization, techniques
+from twolayer_ext import checks, frames, losses
+from twolayer_ext.activations import ACTIVATIONS
+from twolayer_ext.checks import Array
+from twolayer_ext.losses import Task
+from twolayer_ext.names import (
+    ActivationName,
+    DtypeName,
+    InitName,
+    LossArgument,
+    OptimizerArgument,
+)
+from twolayer_ext.network import Network, NetworkBase, initializers, normalization, techniques
+from twolayer_ext.network.serialization import NetworkState
+from twolayer_ext.rows import Sparse, as_rows
 from twolayer_ext.schedules import Schedule
 from twolayer_ext.training.augment import Augment
+from twolayer_ext.training.defaults import default
 from twolayer_ext.training.loop import Callback, Data, Loop, NetworkT, TrainResult, Watch
+from twolayer_ext.training.option_table import OPTIONS
 from twolayer_ext.training.options import (
-    DEFAULT_SIZES,
-    DefaultNumber,
-    DefaultText,
+    ClassWeight,
     Normalize,
     TrainOptions,
     check_agrees,
     layer_sizes,
     make_plan,
-    optimizer_options,
+    optimizer_of,
     split_rows,
-    technique_options,
+    techniques_of,
     validation_arrays,
 )
-
-_RELU, _AUTO, _STANDARD, _FLOAT32 = map(DefaultText, ("relu", "auto", "standard", "float32"))
-_DECAY = DefaultNumber(0.95)
+from twolayer_ext.unset import UNSET, Unset
 
 
 def train(
     x: ArrayLike,
     y: ArrayLike,
     *,
-    hidden_sizes: Sequence[int] = DEFAULT_SIZES,
-    activation: str = _RELU,
-    optimizer: str = "sgd",
-    learning_rate: float = 1e-3,
-    learning_rate_decay: float = _DECAY,
+    hidden_sizes: Sequence[int] | Unset = UNSET,
+    activation: ActivationName | Unset = UNSET,
+    loss: LossArgument | None = None,
+    optimizer: OptimizerArgument = "adam",
+    learning_rate: float | None = None,
+    learning_rate_decay: float | Unset = UNSET,
     schedule: Schedule | None = None,
-    momentum: float = 0.0,
-    nesterov: bool = False,
-    betas: tuple[float, float] = (0.9, 0.999),
-    epsilon: float = 1e-8,
+    momentum: float | None = None,
+    nesterov: bool | None = None,
+    betas: tuple[float, float] | None = None,
+    epsilon: float | None = None,
+    alpha: float | None = None,
+    centred: bool | None = None,
     reg: float = 0.0,
-    weight_decay: float = 0.0,
+    weight_decay: float | None = None,
     clip_norm: float | None = None,
     dropout: float | Sequence[float] = 0.0,
     batch_norm: bool = False,
     label_smoothing: float = 0.0,
-    class_weight: str | Sequence[float] | Mapping[int, float] | None = None,
+    class_weight: ClassWeight = None,
     sample_weight: ArrayLike | None = None,
     augment: Augment | None = None,
-    batch_size: int = 128,
-    epochs: int | None = 10,
+    batch_size: int | None = None,
+    epochs: int | None = None,
     max_steps: int | None = None,
-    init: str | float = _AUTO,
-    normalize: Normalize = _STANDARD,
+    init: InitName | float | Unset = UNSET,
+    normalize: Normalize | Unset = UNSET,
+    normalize_targets: bool = True,
     validation_data: tuple[ArrayLike, ArrayLike] | None = None,
     validation_fraction: float = 0.0,
     early_stopping: int | None = None,
     average_epochs: int = 0,
     shuffle: bool = True,
-    dtype: str = _FLOAT32,
-    compute_dtype: str | None = None,
+    dtype: DtypeName | Unset = UNSET,
+    compute_dtype: Literal["float32", "float64", "bfloat16"] | None = None,
     seed: int = 0,
     threads: int | None = None,
     progress: bool | None = None,
     callbacks: Iterable[Callback] = (),
     network: Network | None = None,
 ) -> TrainResult[Network]:
-    """Train a multi-layer perceptron for classification.
+    """Train a multi-layer perceptron.
 
-    The same arguments give the same bits, whatever the number of threads. All arguments are
-    checked before anything is computed, and before `network` is touched.
+    With no option but the data it classifies where y holds labels and predicts numbers where y
+    holds those. The same arguments give the same bits, whatever the number of threads. All
+    arguments are checked before anything is computed, and before `network` is touched.
 
     Parameters
     ----------
-    x : array_like, shape (N, D)
-        uint8, float32 and float64 rows are read where they lie, memory maps and read-only arrays
-        too; no float copy is made of them. Other numeric types are converted once.
-    y : array_like of integers, shape (N,)
-        Class indices 0 ... C-1, where C is the largest label + 1 (with `network`: its classes).
+    x : array_like, frame or sparse matrix, shape (N, D)
+        Rows of 8- and 16-bit integers, float16, float32 and float64 are read where they lie, in any
+        memory order, memory maps and read-only arrays too; SciPy's CSR is never made dense. Other
+        numeric types are converted once. Names of a frame's columns are kept.
+    y : array_like, shape (N,) or (N, columns)
+        Labels of any type: integers, strings, booleans, whole floats; `predict` gives them back.
+        Or numbers; a matrix of 0 and 1 for labels of which several can hold.
     hidden_sizes : sequence of int, default (512,)
-        Units of each hidden layer; ``()`` is softmax regression.
-    activation : {"relu", "tanh", "logistic", "identity"}, default "relu"
-    optimizer : {"sgd", "adam", "adamw"}, default "sgd"
-        As PyTorch defines them; weight decay is coupled in adam and decoupled in adamw.
-    learning_rate : float, default 1e-3
-    learning_rate_decay : float, default 0.95
-        Multiplies the learning rate after every epoch; without `schedule` only.
+        Units of each hidden layer; ``()`` is a linear model.
+    activation : str, default "relu"
+        "identity", "relu", "tanh", "logistic", "leaky_relu", "elu", "selu", "softplus", "gelu",
+        "gelu_tanh", "silu" or "mish", as PyTorch defines them.
+    loss : str, object of `losses` or callable, optional
+        "cross_entropy" of classes, "logistic" of two classes with one output or of a matrix of
+        labels, "squared_error", "absolute_error", "huber", "poisson" (of counts, with log link),
+        "quantile" (levels 0.1, 0.5 and 0.9), or with parameters ``tl.losses.Huber(delta=2.0)``. A
+        function ``f(outputs, targets) -> (losses (N,), gradient (N, K))`` is called between the
+        halves of each step; see `losses.CustomLoss`. Default: cross_entropy for labels, logistic
+        for a matrix of 0 and 1, else squared_error.
+    optimizer : str or object of `optimizers`, default "adam"
+        "sgd", "adam", "adamw", "rmsprop", as PyTorch defines them, or "lion".
+    learning_rate : float, optional
+        Default: the optimizer's own, 0.001 for adam.
+    learning_rate_decay : float, optional
+        Multiplies the learning rate after every epoch, in place of a schedule; 1 leaves it as it is.
     schedule : callable, optional
         ``schedule(step, steps)`` gives what multiplies the learning rate in a step, see
-        `schedules`; it is asked for all steps before training begins.
+        `schedules`; it is asked for all steps before training begins. Default: `schedules.cosine`.
     momentum : float in [0, 1), default 0
-        For sgd only.
+        Of sgd and rmsprop.
     nesterov : bool, default False
-        Nesterov's form of the momentum.
-    betas : (float, float) in [0, 1), default (0.9, 0.999)
-        For adam and adamw only.
+        Nesterov's form of sgd's momentum.
+    betas : (float, float) in [0, 1), default (0.9, 0.999), for lion (0.9, 0.99)
+        Of adam, adamw and lion.
     epsilon : float, default 1e-8
-        For adam and adamw only.
+        Of adam, adamw and rmsprop.
+    alpha : float in [0, 1), default 0.99
+        Of rmsprop.
+    centred : bool, default False
+        Of rmsprop.
     reg : float, default 0
         The study's λ: loss + λ Σ ‖W‖², gradient 2 λ W, biases not included.
     weight_decay : float, default 0
@@ -118,8 +150,9 @@ def train(
         every epoch the running statistics are folded into the network's weights and biases, so what
         comes out is an ordinary network. Not with `network`; `batch_size` must be at least 2.
     label_smoothing : float in [0, 1), default 0
-        This share of each label is spread evenly over all classes (Szegedy et al. 2016).
-    class_weight : "balanced", one number a class, or {class: weight}, optional
+        This share of each label is spread evenly over all classes (Szegedy et al. 2016); for
+        cross_entropy and logistic.
+    class_weight : "balanced", one number a class, or {label: weight}, optional
         Weights of the classes in the loss, 1 where not given; "balanced" makes every class weigh
         the same, by the rows trained on. The loss of a batch is the mean of its samples' losses
         weighted by class_weight times sample_weight; validation is not weighted.
@@ -127,19 +160,26 @@ def train(
         Weights of the rows, not negative.
     augment : Augment, optional
         Change images at random on their way into the batch: ``tl.Augment((3, 32, 32), shift=4)``.
-    batch_size : int, default 128
-        Lowered to the number of training rows where those are fewer.
-    epochs : int or None, default 10
-        None trains until `max_steps`.
+    batch_size : int, optional
+        Default: 32 to 256, by the number of training rows; lowered to that number where it is
+        larger.
+    epochs : int, optional
+        Default: as many as make about 2000 steps, at least 10 and at most 200; without end where
+        `max_steps` is given.
     max_steps : int, optional
         Training ends after this many steps, or after `epochs`, whichever comes first.
     init : str or float, default "auto"
-        "he", "glorot", "lecun"; "auto": he for relu, else glorot; a number is the standard
-        deviation of a normal draw. Biases start at 0.
-    normalize : None, "center", "standard" or (shift, scale), default "standard"
+        "he", "glorot", "lecun"; "auto": what suits the activation, he for relu; a number is the
+        standard deviation of a normal draw. Biases start at 0.
+    normalize : None, "center", "standard", "scale" or (shift, scale), default "standard"
         The network reads (x - shift) / scale. "center" takes the mean of each feature over the
         training rows for the shift, "standard" their standard deviation for the scale, too (1
-        for a constant feature). It is part of the network: `predict` takes raw input.
+        for a constant feature); "scale" divides by the largest magnitude, and is the default for
+        sparse rows, whose zeros stay zeros. It is part of the network: `predict` takes raw input.
+    normalize_targets : bool, default True
+        Let the outputs for numbers be mean + standard deviation · z, both of the training targets,
+        or for counts start at their mean. It is part of the network; losses and predictions are in
+        the targets' own units.
     validation_data : (x, y), optional
         Evaluated after every epoch.
     validation_fraction : float in [0, 1), default 0
@@ -151,7 +191,7 @@ def train(
     average_epochs : int, default 0
         Let the network's parameters at the end be the mean of those after each of the last so
         many epochs (stochastic weight averaging; Izmailov et al., 2018). The last entries of
-        val_loss and val_accuracy are those of the mean. Where training ends before the epochs
+        val_loss and its score are those of the mean. Where training ends before the epochs
         planned, by a callback or Ctrl-C, nothing is averaged.
     shuffle : bool, default True
         Draw every epoch's batches in a new order, without replacement; the last batch may be short.
@@ -161,7 +201,7 @@ def train(
         "bfloat16", with dtype "float32": what the products of training read is rounded to 8
         significant bits; sums, parameters, optimizer, loss, evaluation and prediction stay float32.
         Up to twice as fast if ``build_info()["bfloat16"]`` is "native", else slower. The bits do
-        not depend on the number of threads, but may on the instruction set.
+        not depend on the number of threads, but may on the instruction set. Not for sparse rows.
     seed : int, default 0
         Decides initial weights, order of the rows and choice of the validation rows.
     threads : int, optional
@@ -172,10 +212,10 @@ def train(
         Each is called after every epoch with an `EpochEvent`; training stops if one returns True.
     network : Network, optional
         Go on training this very network, in place, with a fresh optimizer. Layer sizes,
-        activation, normalisation, dtype and weights are its own; an argument that contradicts
-        them is an error. So leave out `init`, and a `normalize` of "center" or "standard", when
-        options come from `recipes`; `hidden_sizes`, `activation`, `dtype` and a `normalize` of
-        (shift, scale) may stay where they agree.
+        activation, loss, classes, normalisation, dtype and weights are its own; an argument that
+        contradicts them is an error. So leave out `init`, and a `normalize` by name, when
+        options come from `recipes`; `hidden_sizes`, `activation`, `loss`, `dtype` and a
+        `normalize` of (shift, scale) may stay where they agree.
 
     Returns
     -------
@@ -196,6 +236,7 @@ def train(
     options = TrainOptions(
         hidden_sizes=hidden_sizes,
         activation=activation,
+        loss=loss,
         optimizer=optimizer,
         learning_rate=learning_rate,
         learning_rate_decay=learning_rate_decay,
@@ -204,6 +245,8 @@ def train(
         nesterov=nesterov,
         betas=betas,
         epsilon=epsilon,
+        alpha=alpha,
+        centred=centred,
         reg=reg,
         weight_decay=weight_decay,
         clip_norm=clip_norm,
@@ -218,6 +261,7 @@ def train(
         max_steps=max_steps,
         init=init,
         normalize=normalize,
+        normalize_targets=normalize_targets,
         validation_data=validation_data,
         validation_fraction=validation_fraction,
         early_stopping=early_stopping,
@@ -243,7 +287,7 @@ def fit(
     y: ArrayLike,
     options: TrainOptions,
     *,
-    classes: int | None = None,
+    classes: object = None,
     watch: Watch | None = None,
 ) -> TrainResult[NetworkT]:
     """Train with the engine of `network_class`; see `prepare`, and `Loop` for `watch`."""
@@ -259,69 +303,126 @@ def prepare(
     y: ArrayLike,
     options: TrainOptions,
     *,
-    classes: int | None = None,
+    classes: object = None,
 ) -> tuple[Data, Callable[[], Loop[NetworkT]]]:
     """Check every argument of `train`; return the checked data, and what makes the loop over it.
 
-    `options` holds every argument of `train`; `classes` is the C of a new network where it is
-    known, by default the labels tell.
+    `options` holds every argument of `train`; `classes` are the labels of a new network where
+    they are known, or their number, by default y tells.
     """
+    network = _own(network_class, options)
+    dtype = checks.dtype_name(
+        default("dtype", options["dtype"]) if network is None else network.dtype
+    )
+    feature_names = frames.column_names(x) if network is None else network.feature_names
+    features = None if network is None else network.layer_sizes[0]
+    ordered = frames.in_order(x, feature_names)
+    rows = as_rows(ordered, features=features, dtype=dtype)
+    sparse = isinstance(rows, Sparse)
+    task, targets = _task(network, y, len(rows), options, classes)
+    training_rows, validation_rows = split_rows(options, len(rows))
+    optimizer = optimizer_of(options, dtype)
+    plan = make_plan(options, len(training_rows), optimizer.learning_rate)
+    reg = OPTIONS["reg"].number(options["reg"])
+    compute_dtype = checks.compute_dtype_name(options["compute_dtype"], dtype)
+    if network is None:
+        sizes = layer_sizes(options, rows, task.outputs)
+        activation = checks.choice(
+            "activation", default("activation", options["activation"]), tuple(ACTIVATIONS)
+        )
+        init = initializers.check(default("init", options["init"]))
+        chosen = options["normalize"]
+        if chosen is UNSET:
+            chosen = "scale" if sparse else default("normalize", chosen)
+        normalize = normalization.check(chosen, features=sizes[0], dtype=dtype)
+        if sparse:
+            normalization.check_sparse(normalize)
+    else:
+        sizes = network.layer_sizes
+        check_agrees(network, options)
+        if sparse:
+            normalization.check_sparse((network.shift, network.scale))
+    of_techniques = techniques_of(options, sizes, plan.batch_size)
+    for name, given in (("augment", of_techniques.augment), ("compute_dtype", compute_dtype)):
+        if sparse and given not in (None, dtype):
+            raise ValueError(f"{name}: {given!r} with a sparse matrix; must be left out")
+    normalize_targets = OPTIONS["normalize_targets"].yes(options["normalize_targets"])
+    weights = techniques.sample_weights(
+        options["sample_weight"], options["class_weight"], task, targets, training_rows
+    )
+    validation = validation_arrays(options, task, sizes[0], feature_names, dtype)
+    if validation_rows is not None:
+        validation = rows, targets, validation_rows
+    data = Data(rows, targets, training_rows, validation, weights)
+
+    def begin() -> Loop[NetworkT]:
+        """Make network and trainer; all arguments are right."""
+        start = network
+        trained_on = targets if validation_rows is None else targets[training_rows]
+        if start is None:
+            pair = normalize
+            if isinstance(pair, str):
+                numbers = None if validation_rows is None else training_rows
+                pair = normalization.from_data(pair, rows, numbers, dtype)
+            scaling = None
+            if normalize_targets:
+                of_rows = None if weights is None else weights[training_rows]
+                scaling = task.loss.output_scaling(targets[training_rows], of_rows)
+            start = network_class.from_state(
+                NetworkState(
+                    sizes,
+                    activation,
+                    dtype,
+                    *pair,
+                    initializers.parameters(
+                        sizes, init=init, activation=activation, seed=plan.seed
+                    ),
+                    task,
+                    *normalization.targets_in(scaling, sizes[-1], dtype),
+                    feature_names,
+                )
+            )
+        loss = task.loss
+        trainer = start.engine.trainer(
+            start.core,
+            optimizer=optimizer,
+            loss=start.engine.loss(loss, sizes[-1], loss.score_scale(trained_on)),
+            techniques=of_techniques,
+            reg=reg,
+            batch_size=plan.batch_size,
+            threads=plan.threads,
+            compute_dtype=compute_dtype,
+        )
+        return Loop(start, trainer, loss, data, plan)
+
+    return data, begin
+
+
+def _own(network_class: type[NetworkT], options: TrainOptions) -> NetworkT | None:
+    """Return the network to go on with, if one is given."""
     network = options["network"]
     if network is not None and not isinstance(network, network_class):
         room = network_class.__module__.rpartition(".")[0]
         raise TypeError(
             f"network: {type(network).__name__}; must be a {room}.{network_class.__name__}"
         )
-    dtype = checks.dtype_name(options["dtype"]) if network is None else network.dtype
-    rows = checks.as_rows(
-        x, features=None if network is None else network.layer_sizes[0], dtype=dtype
-    )
-    labels = checks.as_labels(
-        y, rows=len(rows), classes=classes if network is None else network.layer_sizes[-1]
-    )
-    training_rows, validation_rows = split_rows(options, len(rows))
-    plan = make_plan(options, len(training_rows))
-    optimizer = optimizer_options(options, dtype)
+    return network
+
+
+def _task(
+    network: NetworkBase | None,
+    y: ArrayLike,
+    rows: int,
+    options: TrainOptions,
+    classes: object,
+) -> tuple[Task, Array]:
+    """Return the task, its loss as training has it, and y encoded for it."""
+    smoothing = OPTIONS["label_smoothing"].number(options["label_smoothing"])
     if network is None:
-        sizes = layer_sizes(options, rows, labels, classes)
-        activation = checks.choice("activation", options["activation"], checks.ACTIVATIONS)
-        init = initializers.check(options["init"])
-        normalize = normalization.check(options["normalize"], features=sizes[0], dtype=dtype)
-    else:
-        sizes = network.layer_sizes
-        check_agrees(network, options)
-    extras = technique_options(options, sizes, plan.batch_size)
-    weights = techniques.sample_weights(
-        options["sample_weight"], options["class_weight"], labels, training_rows, sizes[-1]
-    )
-    validation = validation_arrays(options, sizes, dtype)
-    if validation_rows is not None:
-        validation = rows, labels, validation_rows
-    data = Data(rows, labels, training_rows, validation, weights)
-
-    def begin() -> Loop[NetworkT]:
-        """Make network and trainer; all arguments are right."""
-        start = network
-        if start is None:
-            pair = normalize
-            if isinstance(pair, str):
-                chosen = None if validation_rows is None else training_rows
-                pair = normalization.from_data(pair, rows, chosen, dtype)
-            start = network_class(
-                sizes,
-                activation=activation,
-                init=init,
-                dtype=dtype,
-                seed=plan.seed,
-                normalize=pair,
-            )
-        trainer = start.engine.trainer(
-            start.core,
-            **optimizer,
-            **extras,
-            batch_size=plan.batch_size,
-            threads=plan.threads,
+        return losses.read(
+            y, rows=rows, loss=options["loss"], classes=classes, label_smoothing=smoothing
         )
-        return Loop(start, trainer, data, plan)
-
-    return data, begin
+    task = network.task
+    loss = task.loss if options["loss"] is None else losses.make(options["loss"])
+    task = replace(task, loss=loss.with_label_smoothing(smoothing))
+    return task, task.encode(y, rows=rows)
