@@ -6,7 +6,18 @@
 >>> classes = result.network.predict(digits.x)
 """
 
-from twolayer_ext import datasets, distributions, errors, plots, recipes, reference, schedules
+from twolayer_ext import (
+    activations,
+    datasets,
+    distributions,
+    errors,
+    losses,
+    optimizers,
+    plots,
+    recipes,
+    reference,
+    schedules,
+)
 from twolayer_ext._core import build_info
 from twolayer_ext.errors import (
     DivergenceError,
@@ -17,7 +28,7 @@ from twolayer_ext.errors import (
     TrainingInterrupted,
     TwolayerError,
 )
-from twolayer_ext.network import GradientReport, Network, check_gradients, load
+from twolayer_ext.network import GradientReport, Network, Optimizer, check_gradients, load
 from twolayer_ext.sweeping import SweepResult, sweep
 from twolayer_ext.training import Augment, EpochEvent, TrainResult, train
 from twolayer_ext.version import __version__
@@ -31,18 +42,22 @@ __all__ = [
     "GradientReport",
     "MissingExtraError",
     "Network",
+    "Optimizer",
     "SweepInterrupted",
     "SweepResult",
     "TrainResult",
     "TrainingInterrupted",
     "TwolayerError",
     "__version__",
+    "activations",
     "build_info",
     "check_gradients",
     "datasets",
     "distributions",
     "errors",
     "load",
+    "losses",
+    "optimizers",
     "plots",
     "recipes",
     "reference",

@@ -1,8 +1,9 @@
 """The compiled core.
 
 It checks shapes, dtypes, labels and row numbers, so that no call reads or writes out of bounds, and
-releases the GIL while it computes. It does not convert: `x` is (N, D) of uint8, float32 or float64
-with contiguous rows, `y` int64 (N,), `rows` int64 row numbers.
+releases the GIL while it computes. It does not convert. `x` is an array (N, D) of a type and memory
+order that `rows.as_rows` leaves as it is, or a `rows.Sparse`; `rows` are int64 row numbers;
+`targets` are int64 labels (N,) for cross_entropy, an array (N, outputs / levels) for other losses.
 """
 
 from collections.abc import Sequence
@@ -11,10 +12,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twolayer_ext.rows import Rows
+
 def build_info() -> dict[str, Any]: ...
 def default_threads() -> int: ...
 def multiply_add_peak(dtype: str, threads: int, seconds: float) -> float: ...  # GFLOP/s
 def read_bandwidth(threads: int, seconds: float) -> float: ...  # GB/s
+
+class Loss:
+    def __init__(
+        self,
+        name: str,
+        *,
+        levels: int = 1,
+        smoothing: float = 0.0,
+        parameters: Sequence[float] = (),
+        score_scale: Sequence[float] = (),
+    ) -> None: ...
+    @property
+    def name(self) -> str: ...
 
 class Network:
     def __init__(self, layer_sizes: Sequence[int], activation: str, dtype: str) -> None: ...
@@ -25,34 +41,63 @@ class Network:
     @property
     def dtype(self) -> str: ...
     def set_normalization(self, shift: NDArray[np.float64], scale: NDArray[np.float64]) -> None: ...
+    def set_output_scaling(
+        self, shift: NDArray[np.float64], scale: NDArray[np.float64]
+    ) -> None: ...
     def layer(self, index: int) -> tuple[NDArray[Any], NDArray[Any]]: ...
     def set_layer(self, index: int, weights: NDArray[Any], bias: NDArray[Any]) -> None: ...
-    def probabilities(
+    def forward(
         self,
-        x: NDArray[Any],
+        x: Rows,
         rows: NDArray[np.int64] | None,
         threads: int,
         mirrored_as: tuple[int, int, int] | None = None,
     ) -> NDArray[Any]: ...
+    def predictions(
+        self,
+        x: Rows,
+        rows: NDArray[np.int64] | None,
+        loss: Loss,
+        threads: int,
+        mirrored_as: tuple[int, int, int] | None = None,
+    ) -> NDArray[Any]: ...
     def evaluate(
-        self, x: NDArray[Any], y: NDArray[np.int64], rows: NDArray[np.int64] | None, threads: int
-    ) -> tuple[float, int]: ...
+        self,
+        x: Rows,
+        targets: NDArray[Any],
+        rows: NDArray[np.int64] | None,
+        loss: Loss,
+        threads: int,
+    ) -> tuple[float, float]: ...
     def loss_and_gradients(
         self,
-        x: NDArray[Any],
-        y: NDArray[np.int64],
+        x: Rows,
+        targets: NDArray[Any],
+        loss: Loss,
         reg: float,
         threads: int,
         *,
         dropout: Sequence[float] = (),
         gammas: Sequence[NDArray[Any]] | None = None,
-        label_smoothing: float = 0.0,
         weights: NDArray[np.float64] | None = None,
         seed: int = 0,
     ) -> tuple[
         float,
         list[tuple[NDArray[Any], NDArray[Any]] | tuple[NDArray[Any], NDArray[Any], NDArray[Any]]],
     ]: ...
+    def gradients(
+        self, x: Rows, doutputs: NDArray[Any], threads: int
+    ) -> list[
+        tuple[NDArray[Any], NDArray[Any]] | tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+    ]: ...
+
+class Optimizer:
+    def __init__(self, network: Network, name: str, hyperparameters: dict[str, float]) -> None: ...
+    def step(
+        self, gradients: list[tuple[NDArray[Any], NDArray[Any]]], learning_rate: float
+    ) -> None: ...
+    def state(self) -> dict[str, Any]: ...
+    def set_state(self, state: dict[str, Any]) -> None: ...
 
 class Trainer:
     def __init__(
@@ -60,38 +105,37 @@ class Trainer:
         network: Network,
         *,
         optimizer: str,
-        momentum: float,
-        nesterov: bool,
-        beta1: float,
-        beta2: float,
-        epsilon: float,
-        weight_decay: float,
+        hyperparameters: dict[str, float],
         reg: float,
+        loss: Loss,
         batch_size: int,
         threads: int,
         compute_dtype: str | None = None,
         dropout: Sequence[float] = (),
         batch_norm: bool = False,
-        label_smoothing: float = 0.0,
         clip_norm: float = 0.0,
         augment: tuple[tuple[int, int, int], bool, int, int] | None = None,
         seed: int = 0,
     ) -> None: ...
     def run(
         self,
-        x: NDArray[Any],
-        y: NDArray[np.int64],
+        x: Rows,
+        targets: NDArray[Any],
         rows: NDArray[np.int64],
         learning_rates: NDArray[np.float64],
         losses: NDArray[np.float64],
         weights: NDArray[np.float64] | None = None,
-    ) -> tuple[int, int]: ...
+    ) -> tuple[int, float]: ...
+    def begin(self, x: Rows, rows: NDArray[np.int64]) -> NDArray[Any]: ...
+    def finish(
+        self,
+        x: Rows,
+        rows: NDArray[np.int64],
+        losses: NDArray[Any],
+        doutputs: NDArray[Any],
+        learning_rate: float,
+        weights: NDArray[np.float64] | None = None,
+    ) -> float: ...
     def publish(self) -> None: ...
-
-class Optimizer:
-    def __init__(self, network: Network, name: str, hyperparameters: dict[str, float]) -> None: ...
-    def step(
-        self, gradients: list[tuple[NDArray[Any], NDArray[Any]]], learning_rate: float
-    ) -> None: ...
     def state(self) -> dict[str, Any]: ...
     def set_state(self, state: dict[str, Any]) -> None: ...

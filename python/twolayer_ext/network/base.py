@@ -19,6 +19,7 @@ from twolayer_ext.network import initializers, normalization, scoring, serializa
 from twolayer_ext.network.serialization import NetworkState
 from twolayer_ext.rows import Rows, as_rows, part
 
+
 class NetworkBase:
     """What networks of every engine share; use `Network` or `reference.Network`.
 

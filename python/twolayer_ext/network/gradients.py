@@ -87,7 +87,7 @@ def check_gradients(
     net : Network
         Of either engine; it is not changed.
     x : array_like, shape (N, D)
-    y : array_like of integers, shape (N,)
+    y : array_like, shape (N,) or (N, columns)
     reg : float, default 0
         λ of form (4).
     h : float, default 1e-5
@@ -117,7 +117,7 @@ def check_gradients(
             f"h: {h}; must be at least {smallest_step:.2g}, or rounding hides it: parameters are "
             f"up to {largest:.2g}, a loss about 1"
         )
-    rows, labels = net.check_data(x, y)
+    net.check_data(x, y)
     factors = None if gammas is None else [gamma.copy() for gamma in net.check_gammas(gammas)]
     parameters = net.parameters
 
@@ -125,8 +125,8 @@ def check_gradients(
         for i, (weights, bias) in enumerate(parameters):
             net.core.set_layer(i, weights, bias)
         return net.loss_and_gradients(
-            rows,
-            labels,
+            x,
+            y,
             reg=reg,
             dropout=dropout,
             gammas=factors,

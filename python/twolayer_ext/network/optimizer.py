@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from twolayer_ext import _core, checks, optimizers
 from twolayer_ext.checks import Array
-from twolayer_ext.network import NetworkBase
+from twolayer_ext.network.base import NetworkBase
 from twolayer_ext.optimizers import OptimizerKeywords
 
 

@@ -124,4 +124,3 @@ def loss_and_gradients(
         value += reg * float(np.square(matrix, dtype=np.float64).sum())
         result[i] = (result[i][0] + np.asarray(2 * reg, matrix.dtype) * matrix, result[i][1])
     return value, result
-

@@ -214,9 +214,7 @@ def _state(entries: _Entries) -> NetworkState:
     )
 
 
-def _task(
-    entries: _Entries, layer_sizes: tuple[int, ...]
-) -> tuple[Task, tuple[str, ...] | None]:
+def _task(entries: _Entries, layer_sizes: tuple[int, ...]) -> tuple[Task, tuple[str, ...] | None]:
     """Return the task and the names of the features."""
     text = entries.array("task", "U", ())
     if text.dtype.itemsize // 4 > _LONGEST_TASK:

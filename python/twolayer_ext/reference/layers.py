@@ -7,33 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from twolayer_ext.activations import ACTIVATIONS
 from twolayer_ext.checks import Array
 
 BATCH_NORM_EPSILON = 1e-5  # added to the variance
 BATCH_NORM_MOMENTUM = 0.1  # a batch's share of the new running statistics
-
-
-def activate(name: str, z: Array) -> Array:
-    """Apply the activation `name` to z (N, H)."""
-    if name == "relu":
-        return np.maximum(z, 0)
-    if name == "tanh":
-        return np.asarray(np.tanh(z))
-    if name == "logistic":
-        e = np.exp(-np.abs(z))  # never overflows
-        return np.asarray(np.where(z >= 0, 1, e) / (1 + e))
-    return z
-
-
-def derivative(name: str, a: Array) -> Array:
-    """Return da/dz where a = activation(z), written in terms of a (N, H)."""
-    if name == "relu":
-        return (a > 0).astype(a.dtype)
-    if name == "tanh":
-        return 1 - a * a
-    if name == "logistic":
-        return np.asarray(a * (1 - a))
-    return np.ones_like(a)
 
 
 class Between:
@@ -68,14 +46,15 @@ class Between:
             self.deviation = np.sqrt(self.variance + BATCH_NORM_EPSILON)
             self.normalized = (z - self.mean) / self.deviation
             z = self.gamma * self.normalized + self.beta
-        self.activated = activate(self.activation, z)
+        self.z = z
+        self.activated = ACTIVATIONS[self.activation].value(z)
         return self.activated if self.mask is None else self.activated * self.mask
 
     def backward(self, gradient: Array) -> Array:
         """Turn the gradient of what the next layer read into that of the pre-activations."""
         if self.mask is not None:
             gradient = gradient * self.mask
-        gradient = gradient * derivative(self.activation, self.activated)
+        gradient = gradient * ACTIVATIONS[self.activation].derivative(self.z, self.activated)
         if self.gamma is None:
             return gradient
         self.dbeta = gradient.sum(axis=0)

@@ -6,51 +6,37 @@ Formulas (1), (2) and (4) are the study's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twolayer_ext.checks import Array
-from twolayer_ext.engine import Gradients, Rows
+from twolayer_ext.engine import Gradients, ImageShape, RowNumbers, Weights
+from twolayer_ext.losses import Loss
 from twolayer_ext.reference.bfloat16 import Operands
 from twolayer_ext.reference.chance import dropout_mask, mirrored
 from twolayer_ext.reference.layers import Between
+from twolayer_ext.rows import Rows, dense, take
 
 
-def softmax_cross_entropy(
-    logits: Array, y: NDArray[np.int64], smoothing: float = 0.0
-) -> tuple[Array, Array]:
-    """Return the probabilities (N, C) and -log p[i, y_i] (N,) of logits (N, C).
+@dataclass(frozen=True)
+class TwinLoss:
+    """A loss, and what its score is multiplied by."""
 
-    The largest logit of a row is subtracted first, so that exp never overflows; the loss is
-    log Σ exp(z) - z_y, which stays exact where p underflows. With label smoothing (Szegedy et al.
-    2016) the loss is the mean of -log p over targets: the label with 1 - `smoothing`, and all
-    classes evenly with the rest.
-    """
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    e = np.exp(shifted)
-    total = e.sum(axis=1, keepdims=True)
-    target = shifted[np.arange(len(y)), y]
-    if smoothing:
-        target = (1 - smoothing) * target + smoothing * shifted.mean(axis=1)
-    return e / total, np.log(total[:, 0]) - target
+    loss: Loss
+    score_scale: Weights | None
 
+    def mean_gradient(self, gradient: Array, weights: Weights | None) -> Array:
+        """Return the gradient of the batch's mean loss from those of its samples (N, K).
 
-def loss_gradient(
-    probabilities: Array, y: NDArray[np.int64], smoothing: float = 0.0, weights: Array | None = None
-) -> Array:
-    """Return the gradient of the mean loss with respect to the logits (N, C): form (2).
-
-    `weights` (N,) of the samples, where given, make that mean a weighted one.
-    """
-    count, classes = probabilities.shape
-    delta = probabilities - smoothing / classes if smoothing else probabilities.copy()
-    delta[np.arange(count), y] -= 1 - smoothing
-    if weights is None:
-        return np.asarray(delta / count)
-    total = weights.sum()
-    return np.asarray(delta * (weights / total)[:, np.newaxis] if total > 0 else delta * 0)
+        `weights` (N,) of the samples, where given, make that mean a weighted one.
+        """
+        count = len(gradient)
+        total = float(count) if weights is None else float(weights.sum())
+        share = np.ones(count) if weights is None else weights
+        share = share / total if total > 0 else 0 * share
+        return gradient * share.astype(gradient.dtype)[:, np.newaxis]
 
 
 EXACT = Operands()
@@ -67,11 +53,18 @@ class NumpyNetwork:
         self.biases = [np.zeros(shape[1], self.dtype) for shape in shapes]
         self.shift = np.zeros(layer_sizes[0], self.dtype)
         self.scale = np.ones(layer_sizes[0], self.dtype)
+        self.output_shift = np.zeros(layer_sizes[-1], self.dtype)
+        self.output_scale = np.ones(layer_sizes[-1], self.dtype)
 
-    def set_normalization(self, shift: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
+    def set_normalization(self, shift: Weights, scale: Weights) -> None:
         """Let the first layer read (x - shift) / scale."""
         self.shift = shift.astype(self.dtype)
         self.scale = scale.astype(self.dtype)
+
+    def set_output_scaling(self, shift: Weights, scale: Weights) -> None:
+        """Let the outputs be scale * z + shift, with z of the last layer."""
+        self.output_shift = shift.astype(self.dtype)
+        self.output_scale = scale.astype(self.dtype)
 
     def layer(self, index: int) -> tuple[Array, Array]:
         """Return copies of W (D, H) and b (H,)."""
@@ -82,9 +75,9 @@ class NumpyNetwork:
         self.weights[index][:] = weights
         self.biases[index][:] = bias
 
-    def normalized(self, x: Array, rows: Rows | None) -> Array:
-        """Return (x[rows] - shift) / scale in the network's dtype."""
-        batch = x if rows is None else x[rows]
+    def normalized(self, x: Rows, rows: RowNumbers | None) -> Array:
+        """Return (x[rows] - shift) / scale in the network's dtype; sparse rows become dense."""
+        batch = dense(x if rows is None else take(x, rows))
         return (batch.astype(self.dtype) - self.shift) / self.scale
 
     def between(
@@ -109,10 +102,10 @@ class NumpyNetwork:
                 result.append(Between(self.activation, mask=mask, gamma=gammas[i], beta=bias))
         return result
 
-    def forward(
+    def layers(
         self, x: Array, between: list[Between] | None = None, operands: Operands = EXACT
     ) -> list[Array]:
-        """Return the input of every layer, (N, D), (N, H1), ..., and at the end the logits."""
+        """Return the input of every layer, (N, D), (N, H1), ..., and at the end z of the last."""
         hidden = self.between() if between is None else between
         outputs = [x]
         for i, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
@@ -123,6 +116,10 @@ class NumpyNetwork:
                 # A normalised layer's bias is added after the normalisation.
                 outputs.append(hidden[i].forward(z + bias if hidden[i].gamma is None else z))
         return outputs
+
+    def in_units(self, z: Array) -> Array:
+        """Return the outputs (N, K) in the targets' units, of z of the last layer."""
+        return z * self.output_scale + self.output_shift
 
     def loss(self, data_losses: Array, reg: float, sample_weights: Array | None = None) -> float:
         """Form (4): J + λ Σ ‖W‖², of the losses of all samples."""
@@ -135,22 +132,22 @@ class NumpyNetwork:
             loss += reg * sum(float(np.sum(w * w)) for w in self.weights)
         return loss
 
-    def gradients(
+    def backward(
         self,
-        outputs: list[Array],
+        inputs: list[Array],
         between: list[Between],
         delta: Array,
         reg: float,
         operands: Operands = EXACT,
     ) -> Gradients:
-        """Backpropagate form (4) from `delta`, the loss's gradient with respect to the logits.
+        """Backpropagate form (4) from `delta`, the loss's gradient with respect to z of the last.
 
-        `outputs` and `between` are those of `forward`.
+        `inputs` and `between` are those of `layers`.
         """
         result: Gradients = []
         for i in reversed(range(len(self.weights))):
             right = operands.gradient(delta)
-            d_weights = operands.input(i, outputs[i]).T @ right + 2 * reg * self.weights[i]
+            d_weights = operands.input(i, inputs[i]).T @ right + 2 * reg * self.weights[i]
             if i < len(between) and between[i].gamma is not None:
                 result.append((d_weights, between[i].dbeta, between[i].dgamma))
             else:
@@ -159,48 +156,72 @@ class NumpyNetwork:
                 delta = between[i - 1].backward(right @ operands.weights(i, self.weights[i]).T)
         return result[::-1]
 
-    def probabilities(
-        self,
-        x: Array,
-        rows: Rows | None,
-        threads: int,
-        mirrored_as: tuple[int, int, int] | None = None,
+    def outputs(
+        self, x: Rows, rows: RowNumbers | None, mirrored_as: ImageShape | None = None
     ) -> Array:
-        """Return the class probabilities of x[rows]."""
+        """Return the outputs (N, K) of x[rows] in the targets' units."""
         if mirrored_as is not None:
-            x = mirrored(x, mirrored_as)
+            x = mirrored(dense(x), mirrored_as)
+        return self.in_units(self.layers(self.normalized(x, rows))[-1])
+
+    def forward(
+        self,
+        x: Rows,
+        rows: RowNumbers | None,
+        threads: int,
+        mirrored_as: ImageShape | None = None,
+    ) -> Array:
+        """Return the outputs (N, K) of x[rows]."""
         with np.errstate(over="ignore", invalid="ignore"):
-            logits = self.forward(self.normalized(x, rows))[-1]
-            return softmax_cross_entropy(logits, np.zeros(len(logits), np.int64))[0]
+            return self.outputs(x, rows, mirrored_as)
+
+    def predictions(
+        self,
+        x: Rows,
+        rows: RowNumbers | None,
+        loss: TwinLoss,
+        threads: int,
+        mirrored_as: ImageShape | None = None,
+    ) -> Array:
+        """Return what the loss takes the outputs for (N, K)."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return loss.loss.prediction(self.outputs(x, rows, mirrored_as))
 
     def evaluate(
-        self, x: Array, y: NDArray[np.int64], rows: Rows | None, threads: int
-    ) -> tuple[float, int]:
-        """Return the mean loss, form (1), and the number of right predictions."""
-        labels = y if rows is None else y[rows]
+        self, x: Rows, targets: Array, rows: RowNumbers | None, loss: TwinLoss, threads: int
+    ) -> tuple[float, float]:
+        """Return the means of loss and score."""
+        judged = targets if rows is None else targets[rows]
         with np.errstate(over="ignore", invalid="ignore"):
-            logits = self.forward(self.normalized(x, rows))[-1]
-            losses = softmax_cross_entropy(logits, labels)[1]
-            return float(losses.mean()), int((logits.argmax(axis=1) == labels).sum())
+            outputs = self.outputs(x, rows)
+            losses, _ = loss.loss.value_and_gradient(outputs, judged)
+            scores = loss.loss.score(outputs, judged, loss.score_scale)
+            return float(losses.mean()), float(scores.mean())
 
     def loss_and_gradients(
         self,
-        x: Array,
-        y: NDArray[np.int64],
+        x: Rows,
+        targets: Array,
+        loss: TwinLoss,
         reg: float,
         threads: int,
         *,
         dropout: Sequence[float] = (),
         gammas: Sequence[Array] | None = None,
-        label_smoothing: float = 0.0,
-        weights: NDArray[np.float64] | None = None,
+        weights: Weights | None = None,
         seed: int = 0,
     ) -> tuple[float, Gradients]:
         """Return form (4) and its gradients, as at a step of training with these techniques."""
         with np.errstate(over="ignore", invalid="ignore"):
             between = self.between(len(x), dropout=dropout, gammas=gammas, seed=seed)
-            outputs = self.forward(self.normalized(x, None), between)
-            probabilities, losses = softmax_cross_entropy(outputs[-1], y, label_smoothing)
-            delta = loss_gradient(probabilities, y, label_smoothing, weights).astype(self.dtype)
-            loss = self.loss(losses, reg, weights)
-            return loss, self.gradients(outputs, between, delta, reg)
+            inputs = self.layers(self.normalized(x, None), between)
+            losses, gradient = loss.loss.value_and_gradient(self.in_units(inputs[-1]), targets)
+            delta = loss.mean_gradient(gradient * self.output_scale, weights)
+            value = self.loss(losses, reg, weights)
+            return value, self.backward(inputs, between, delta, reg)
+
+    def gradients(self, x: Rows, doutputs: Array, threads: int) -> Gradients:
+        """Return the gradients of Σ doutputs * outputs."""
+        between = self.between()
+        inputs = self.layers(self.normalized(x, None), between)
+        return self.backward(inputs, between, doutputs * self.output_scale, 0.0)

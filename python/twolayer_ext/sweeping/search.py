@@ -65,8 +65,8 @@ def check_all(
             raise
         dtypes.add(checks.dtype_name(config.get("dtype", DEFAULTS["dtype"])))
     for dtype in sorted(dtypes):  # what is finite in the first one's may be infinite in another's
-        checks.as_rows(data.x, features=None, dtype=dtype)
-        checks.as_rows(data.validation[0], features=None, dtype=dtype, name="validation_data[0]")
+        as_rows(data.x, features=None, dtype=dtype)
+        as_rows(data.validation[0], features=None, dtype=dtype, name="validation_data[0]")
     return data
 
 

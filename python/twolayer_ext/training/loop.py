@@ -236,9 +236,7 @@ class Loop(Generic[NetworkT]):
         self._average(number)
         validation = (math.nan, math.nan)
         if data.validation is not None:
-            validation = scoring.evaluate(
-                self.network, *data.validation, plan.threads, self._look
-            )
+            validation = scoring.evaluate(self.network, *data.validation, plan.threads, self._look)
         self._close(epoch, validation)
         if data.validation is not None and not math.isfinite(validation[0]):
             self._diverged(f"val_loss became {validation[0]} after")

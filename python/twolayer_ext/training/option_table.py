@@ -71,10 +71,10 @@ _NETWORK, _TRAINING, _OPTIMIZER, _TECHNIQUES = "network", "training", "optimizer
 OPTIONS: dict[str, Option] = {
     option.name: option
     for option in (
-        Option("hidden_sizes", None, _NETWORK, "sizes of the hidden layers; none for a linear model"),
         Option(
-            "activation", str, _NETWORK, "of the hidden layers", choices=tuple(ACTIVATIONS)
+            "hidden_sizes", None, _NETWORK, "sizes of the hidden layers; none for a linear model"
         ),
+        Option("activation", str, _NETWORK, "of the hidden layers", choices=tuple(ACTIVATIONS)),
         Option(
             "loss",
             None,
@@ -122,7 +122,11 @@ OPTIONS: dict[str, Option] = {
         Option("weight_decay", float, _OPTIMIZER, "the optimizer's own, biases included"),
         Option("reg", float, _OPTIMIZER, "λ of loss + λ Σ||W||²", minimum=0),
         Option(
-            "clip_norm", float, _OPTIMIZER, "largest norm of a step's gradients, all together", above=0
+            "clip_norm",
+            float,
+            _OPTIMIZER,
+            "largest norm of a step's gradients, all together",
+            above=0,
         ),
         Option(
             "dropout",
