@@ -59,11 +59,12 @@ def pair(rng, sizes, activation, dtype):
     return core, twin
 
 
-def close(what, got, wanted, dtype, length, scale=None):
+def close(what, got, wanted, dtype, length, scale=None, *, at_least=0.0):
     """Compare to the rounding of a sum of `length` terms.
 
     Rounding errors of a chain of n multiply-adds grow like sqrt(n) eps on average, and at most like
     n eps; 8 sqrt(n) eps of the result's scale is far from both a real error and a false alarm.
+    `at_least` so much is allowed.
     """
     global compared
     compared += 1
@@ -71,6 +72,7 @@ def close(what, got, wanted, dtype, length, scale=None):
     if scale is None:
         scale = np.abs(wanted).max(initial=0.0)
     bound = 8 * np.sqrt(length + 8) * np.finfo(dtype).eps * max(scale, np.finfo(dtype).tiny)
+    bound = max(bound, at_least)
     error = np.abs(np.asarray(got, np.float64) - wanted).max(initial=0.0)
     if not error <= bound:
         print(f"FAILED {what}: error {error:.3g}, allowed {bound:.3g}")

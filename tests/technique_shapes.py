@@ -8,6 +8,7 @@ comparisons were made; `bits` prints hashes. Without "full" fewer sizes are comb
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 import sys
@@ -32,6 +33,8 @@ from kernel_shapes import (
 from twolayer_ext import build_info, losses
 from twolayer_ext.activations import ACTIVATIONS
 from twolayer_ext.engine import Techniques
+from twolayer_ext.reference import NumpyNetwork
+from twolayer_ext.reference.layers import Between
 
 SIZES = (1, 2, 3, 15, 16, 17, 31, 33, 64, 65, 100)
 FEW = (1, 2, 16, 33, 65)
@@ -140,17 +143,55 @@ def train(engine, network, loss, optimizer, data, *, calls=1, **options):
     return [of_steps, *(a for i in range(3) for a in network.layer(i))], correct
 
 
+class Shaken(Between):
+    """Batch normalisation whose gradient is off by the roundings of what cancels in it.
+
+    n g - Σ g - x̂ Σ g x̂ is small where x̂ follows g: with a batch of 2, x̂ is ±1 but for the epsilon
+    under the root, and what is left is 1e-5 of the terms or less. An optimizer that divides by the
+    gradient's size, or takes its sign, makes a step of full length of what is left.
+    """
+
+    rng = np.random.default_rng(0)
+
+    def backward(self, gradient):
+        result = super().backward(gradient)
+        if self.gamma is None:
+            return result
+        if self.mask is not None:
+            gradient = gradient * self.mask
+        gradient = gradient * ACTIVATIONS[self.activation].derivative(self.z, self.activated)
+        terms = len(gradient) * np.abs(gradient) + np.abs(self.dbeta)
+        terms += np.abs(self.normalized * self.dgamma)
+        terms *= np.abs(self.gamma / self.deviation) / len(gradient)
+        return result + np.finfo(float).eps * terms * self.rng.choice([-1, 1], terms.shape)
+
+
+class ShakenNetwork(NumpyNetwork):
+    def between(self, *arguments, **named):
+        layers = super().between(*arguments, **named)
+        for layer in layers:
+            layer.__class__ = Shaken
+        return layers
+
+
 def training():
-    """30 steps, the last batch short: float64 agrees with the twin step by step."""
+    """30 steps, the last batch short: float64 agrees with the twin step by step.
+
+    Where batches are normalised, as well as the twin agrees with itself when shaken. A shift
+    before a normalisation has no gradient: lion takes the sign of its rounding error.
+    """
     rng = np.random.default_rng(11)
     threads, kinds = itertools.cycle((1, 2, 3, 4)), itertools.cycle(("uint8", "float32", "float64"))
     activations, batches = itertools.cycle(ACTIVATIONS), itertools.cycle((2, 15, 17, 33, 64))
-    for (key, optimizer), name in itertools.product(OPTIMIZERS.items(), TRAINED):
+    pairs = list(itertools.product(OPTIMIZERS.items(), TRAINED))
+    # Each optimizer and each technique with half of the others, or with all.
+    for (key, optimizer), name in chosen(pairs[::2], pairs):
         activation, batch, kind = next(activations), next(batches), next(kinds)
         core, twin = pair(rng, (300, 33, 17, 7), activation, "float64")
         if kind == "uint8":
             for network in (core, twin):
                 network.set_normalization(np.full(300, 120.0), np.full(300, 70.0))
+        before = copy.deepcopy(twin)
         count = 10 * batch - batch // 2
         x, y = inputs(rng, count, 300, kind), rng.integers(0, 7, count)
         weights = rng.uniform(0, 2, count) if name in ("weights", "all") else None
@@ -162,9 +203,17 @@ def training():
         what = f"{key} {activation} {name} batch {batch} {kind}"
         if right != wanted_right:
             print(f"FAILED {what}: {right} right, not {wanted_right}")
+        sensitivity = [0.0] * len(wanted)
+        for _ in range(3 if "batch_norm" in TRAINED[name] else 0):
+            shaken = copy.deepcopy(before)
+            shaken.__class__ = ShakenNetwork
+            others, _ = train(TWIN, shaken, loss, optimizer, data, threads=1, **options)
+            moved = [np.abs(a - b).max() for a, b in zip(others, wanted, strict=True)]
+            sensitivity = np.maximum(sensitivity, moved)
         for i, (a, b) in enumerate(zip(got, wanted, strict=True)):
             # errors of a step are carried on by the next
-            close(f"{what} array {i}", a, b, "float64", 330 * 1e7)
+            at_least = 8 * sensitivity[i]
+            close(f"{what} array {i}", a, b, "float64", 330 * 1e7, at_least=at_least)
 
 
 def bits():
