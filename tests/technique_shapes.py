@@ -30,6 +30,7 @@ from kernel_shapes import (
     rate,
     trainer_of,
 )
+from loss_cases import sample
 from twolayer_ext import build_info, losses
 from twolayer_ext.activations import ACTIVATIONS
 from twolayer_ext.engine import Techniques
@@ -51,8 +52,8 @@ TRAINED = {
 TRAINED["all"] = {k: v for technique in TRAINED.values() for k, v in technique.items()}
 
 
-def loss_of(name):
-    return losses.CrossEntropy(0.1 if name in ("label_smoothing", "all") else 0.0)
+def loss_of(name, loss=losses.CrossEntropy):
+    return loss(0.1 if name in ("label_smoothing", "all") else 0.0)
 
 
 def of_gradients(rng, name, n, hidden):
@@ -184,6 +185,7 @@ def training():
     threads, kinds = itertools.cycle((1, 2, 3, 4)), itertools.cycle(("uint8", "float32", "float64"))
     activations, batches = itertools.cycle(ACTIVATIONS), itertools.cycle((2, 15, 17, 33, 64))
     pairs = list(itertools.product(OPTIMIZERS.items(), TRAINED))
+    every_loss = itertools.cycle((losses.CrossEntropy, losses.CrossEntropy, losses.Logistic))
     # Each optimizer and each technique with half of the others, or with all.
     for (key, optimizer), name in chosen(pairs[::2], pairs):
         activation, batch, kind = next(activations), next(batches), next(kinds)
@@ -193,16 +195,19 @@ def training():
                 network.set_normalization(np.full(300, 120.0), np.full(300, 70.0))
         before = copy.deepcopy(twin)
         count = 10 * batch - batch // 2
+        loss = loss_of(name, next(every_loss))
         x, y = inputs(rng, count, 300, kind), rng.integers(0, 7, count)
+        if loss.takes != "labels":
+            _, y = sample(loss, count, 7)
         weights = rng.uniform(0, 2, count) if name in ("weights", "all") else None
         rows = np.concatenate([rng.permutation(count) for _ in range(3)])
         options = {"techniques": Techniques(**TRAINED[name]), "batch_size": batch}
-        data, loss = (x, y, rows, weights), loss_of(name)
+        data = x, y, rows, weights
         got, right = train(CORE, core, loss, optimizer, data, threads=next(threads), **options)
         wanted, wanted_right = train(TWIN, twin, loss, optimizer, data, threads=1, **options)
         what = f"{key} {activation} {name} batch {batch} {kind}"
         if right != wanted_right:
-            print(f"FAILED {what}: {right} right, not {wanted_right}")
+            print(f"FAILED {what} {loss.name}: {right} right, not {wanted_right}")
         sensitivity = [0.0] * len(wanted)
         for _ in range(3 if "batch_norm" in TRAINED[name] else 0):
             shaken = copy.deepcopy(before)

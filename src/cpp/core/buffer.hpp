@@ -31,9 +31,11 @@ class Buffer {
     std::memset(static_cast<void*>(data_.get()), 0, bytes);
   }
 
+  // Of an empty one: an empty one, whose data() is null as well.
   Buffer copy() const {
+    if (size_ == 0) return {};
     Buffer result(size_);
-    if (size_ > 0) std::memcpy(static_cast<void*>(result.data()), data(), bytes(size_));
+    std::memcpy(static_cast<void*>(result.data()), data(), bytes(size_));
     return result;
   }
 
