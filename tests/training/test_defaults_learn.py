@@ -18,7 +18,7 @@ def data(name):
 
 
 def score(x, y, seed):
-    result = tl.train(x, y, validation_fraction=0.2, seed=seed, progress=False)
+    result = tl.train(x, y, validation_fraction=0.2, seed=seed, threads=1, progress=False)
     return result.history[f"val_{result.network.score_name}"][-1]
 
 

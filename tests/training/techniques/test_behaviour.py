@@ -10,10 +10,17 @@ import pytest
 
 import twolayer_ext as tl
 from twolayer_ext.reference.chance import dropout_mask
-from twolayer_ext.reference.network import softmax_cross_entropy
 from twolayer_ext.training import loop
 
-QUICK = {"hidden_sizes": (8, 5), "batch_size": 16, "learning_rate": 0.1, "progress": False}
+QUICK = {
+    "hidden_sizes": (8, 5),
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "learning_rate_decay": 0.95,
+    "batch_size": 16,
+    "epochs": 10,
+    "progress": False,
+}
 ONE_BATCH = {**QUICK, "batch_size": 90, "epochs": None, "dtype": "float64", "normalize": None}
 
 
@@ -32,8 +39,8 @@ def test_clipping_bounds_the_norm_and_keeps_the_direction(backend, blobs):
     for share, scale in ((0.25, 0.25), (0.999, 0.999), (1.001, 1.0), (1e300, 1.0)):
         clipped = copy.deepcopy(net)
         backend.train(
-            *blobs, network=clipped, batch_size=90, max_steps=1, learning_rate=1.0,
-            clip_norm=share * norm,
+            *blobs, network=clipped, batch_size=90, max_steps=1, optimizer="sgd",
+            learning_rate=1.0, clip_norm=share * norm,
         )  # fmt: skip
         step = flat(net) - flat(clipped)
         assert np.linalg.norm(step) <= share * norm * (1 + 1e-12)
@@ -70,7 +77,7 @@ def test_balanced_is_explicit_weights_is_sample_weights(backend, uneven, same_bi
     # n / (classes * count)
     weights = 57 / (3 * np.array([30, 18, 9]))
     nets = [
-        backend.train(x, y, **QUICK, epochs=3, **options).network
+        backend.train(x, y, **{**QUICK, "epochs": 3}, **options).network
         for options in (
             {"class_weight": "balanced"},
             {"class_weight": weights.tolist()},
@@ -81,25 +88,27 @@ def test_balanced_is_explicit_weights_is_sample_weights(backend, uneven, same_bi
     ]
     for net in nets[1:]:
         assert same_bits(net, nets[0])
-    assert not same_bits(nets[0], backend.train(x, y, **QUICK, epochs=3).network)
+    assert not same_bits(nets[0], backend.train(x, y, **{**QUICK, "epochs": 3}).network)
 
 
 def test_weights_of_classes_and_samples_are_multiplied(backend, uneven, same_bits):
     x, y = uneven
     own = np.random.default_rng(3).integers(0, 5, len(y))
-    both = backend.train(x, y, **QUICK, epochs=2, sample_weight=own, class_weight={2: 8.0})
-    product = backend.train(x, y, **QUICK, epochs=2, sample_weight=own * np.where(y == 2, 8, 1))
+    both = backend.train(x, y, **{**QUICK, "epochs": 2}, sample_weight=own, class_weight={2: 8.0})
+    product = backend.train(
+        x, y, **{**QUICK, "epochs": 2}, sample_weight=own * np.where(y == 2, 8, 1)
+    )
     assert same_bits(both.network, product.network)
     assert both.history["step_loss"] == product.history["step_loss"]
 
 
 def test_balanced_counts_the_rows_trained_on(backend, uneven, monkeypatch):
     """Not those that are held out."""
-    engine, batches = backend.Network.engine, []
+    make_trainer, batches = backend.Network.engine.trainer, []
 
     class Recorder:
         def __init__(self, network, **options):
-            self.trainer = engine.trainer(network, **options)
+            self.trainer = make_trainer(network, **options)
 
         def run(self, x, y, rows, learning_rates, losses, weights):
             batches.append((y[rows], weights[rows]))
@@ -108,7 +117,7 @@ def test_balanced_counts_the_rows_trained_on(backend, uneven, monkeypatch):
         def publish(self):
             self.trainer.publish()
 
-    monkeypatch.setattr(backend.Network, "engine", engine._replace(trainer=Recorder))
+    monkeypatch.setattr(backend.Network.engine, "trainer", Recorder)
     options = {"class_weight": "balanced", "validation_fraction": 0.4, "epochs": 1, "seed": 3}
     backend.train(*uneven, **QUICK, **options)
     labels, weights = (np.concatenate(parts) for parts in zip(*batches, strict=True))
@@ -121,7 +130,7 @@ def test_the_size_of_weights_does_not_matter(backend, uneven, same_bits):
     x, y = uneven
     own = np.random.default_rng(4).uniform(0.1, 2, len(y))
     nets = [
-        backend.train(x, y, **QUICK, epochs=2, sample_weight=own * size).network
+        backend.train(x, y, **{**QUICK, "epochs": 2}, sample_weight=own * size).network
         for size in (1.0, 2.0**1000, 2.0**-1000)
     ]
     assert same_bits(nets[0], nets[1])
@@ -164,7 +173,7 @@ def test_a_batch_without_any_weight_changes_nothing_but_by_reg(backend, blobs, s
 def test_validation_is_not_weighted(backend, uneven):
     x, y = uneven
     result = backend.train(
-        x, y, **QUICK, epochs=1, class_weight={0: 0.0, 1: 9.0}, label_smoothing=0.3,
+        x, y, **{**QUICK, "epochs": 1}, class_weight={0: 0.0, 1: 9.0}, label_smoothing=0.3,
         dropout=0.5, validation_data=(x, y),
     )  # fmt: skip
     last = result.history["val_loss"][-1], result.history["val_accuracy"][-1]
@@ -216,13 +225,13 @@ def test_nothing_is_dropped_in_prediction_or_in_layers_with_a_share_of_zero(
     plain = backend.train(*blobs, **options).network
     assert same_bits(still, plain)
     assert np.array_equal(still.predict_proba(blobs[0]), plain.predict_proba(blobs[0]))
-    first = backend.train(*blobs, **QUICK, epochs=2, dropout=(0.5, 0)).network
-    both = backend.train(*blobs, **QUICK, epochs=2, dropout=(0.5, 0.5)).network
-    same = backend.train(*blobs, **QUICK, epochs=2, dropout=0.5).network
+    first = backend.train(*blobs, **{**QUICK, "epochs": 2}, dropout=(0.5, 0)).network
+    both = backend.train(*blobs, **{**QUICK, "epochs": 2}, dropout=(0.5, 0.5)).network
+    same = backend.train(*blobs, **{**QUICK, "epochs": 2}, dropout=0.5).network
     assert same_bits(both, same)
     assert not same_bits(first, both)
-    none = backend.train(*blobs, **QUICK, epochs=2, dropout=[0, 0.0]).network
-    assert same_bits(none, backend.train(*blobs, **QUICK, epochs=2).network)
+    none = backend.train(*blobs, **{**QUICK, "epochs": 2}, dropout=[0, 0.0]).network
+    assert same_bits(none, backend.train(*blobs, **{**QUICK, "epochs": 2}).network)
 
 
 # batch normalisation
@@ -249,7 +258,7 @@ def test_the_network_predicts_by_the_running_statistics(backend, blobs, batch_si
     x, y = blobs
     options = {**QUICK, "batch_size": batch_size, "dtype": "float64", "normalize": None}
     result = backend.train(
-        x, y, **options, epochs=1, shuffle=False, batch_norm=True, schedule=lambda *_: 0.0
+        x, y, **{**options, "epochs": 1}, shuffle=False, batch_norm=True, schedule=lambda *_: 0.0
     )
     start = backend.Network((6, 8, 5, 3), dtype="float64")
     a = x
@@ -258,7 +267,7 @@ def test_the_network_predicts_by_the_running_statistics(backend, blobs, batch_si
     ):
         a = np.maximum((a @ w - mean) / np.sqrt(variance + 1e-5) + b, 0)
     w, b = start.parameters[-1]
-    wanted, _ = softmax_cross_entropy(a @ w + b, y)
+    wanted = tl.losses.CrossEntropy().prediction(a @ w + b)
     np.testing.assert_allclose(result.network.predict_proba(x), wanted, rtol=1e-11)
 
 
@@ -266,7 +275,7 @@ def test_a_normalised_network_is_an_ordinary_one(backend, blobs, tmp_path, same_
     x, y = blobs
     seen = []
     result = backend.train(
-        x, y, **QUICK, epochs=40, batch_norm=True, validation_data=(x, y),
+        x, y, **{**QUICK, "epochs": 40}, batch_norm=True, validation_data=(x, y),
         callbacks=(lambda event: seen.append(copy.deepcopy(event.network)),),
     )  # fmt: skip
     assert result.network.evaluate(x, y)[1] > 0.95
@@ -283,10 +292,10 @@ def test_early_stopping_gives_the_best_normalised_network_back(backend, blobs, s
     wrong = np.where(np.arange(64) % 4 == 0, (y[:64] + 1) % 3, y[:64])
     options = {**QUICK, "batch_norm": True, "validation_data": (x[64:], y[64:])}
     options |= {"learning_rate": 0.5, "learning_rate_decay": 1.0}
-    result = backend.train(x[:64], wrong, **options, epochs=100, early_stopping=2)
+    result = backend.train(x[:64], wrong, **{**options, "epochs": 100}, early_stopping=2)
     assert result.best_epoch < len(result.history["loss"]) < 100
     assert result.network.evaluate(x[64:], y[64:])[0] == min(result.history["val_loss"])
-    expected = backend.train(x[:64], wrong, **options, epochs=result.best_epoch)
+    expected = backend.train(x[:64], wrong, **{**options, "epochs": result.best_epoch})
     assert same_bits(result.network, expected.network)
 
 
@@ -312,9 +321,7 @@ def test_ctrl_c_leaves_a_normalised_network_at_its_last_step(
     options = {**QUICK, "batch_norm": True}
     monkeypatch.setattr(loop, "_SHORT_CALL", -1)  # a step a call
     expected = backend.train(*blobs, **options, max_steps=4).network
-    monkeypatch.setattr(
-        backend.Network, "engine", backend.Network.engine._replace(trainer=Interrupted)
-    )
+    monkeypatch.setattr(backend.Network.engine, "trainer", Interrupted)
     with pytest.raises(tl.TrainingInterrupted) as info:
         backend.train(*blobs, **options)
     assert len(info.value.result.history["step_loss"]) == 4
