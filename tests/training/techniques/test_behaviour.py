@@ -21,6 +21,8 @@ QUICK = {
     "epochs": 10,
     "progress": False,
 }
+STILL = {key: value for key, value in QUICK.items() if key != "learning_rate_decay"}
+STILL |= {"schedule": lambda *_: 0.0}
 ONE_BATCH = {**QUICK, "batch_size": 90, "epochs": None, "dtype": "float64", "normalize": None}
 
 
@@ -119,7 +121,7 @@ def test_balanced_counts_the_rows_trained_on(backend, uneven, monkeypatch):
 
     monkeypatch.setattr(backend.Network.engine, "trainer", Recorder)
     options = {"class_weight": "balanced", "validation_fraction": 0.4, "epochs": 1, "seed": 3}
-    backend.train(*uneven, **QUICK, **options)
+    backend.train(*uneven, **QUICK | options)
     labels, weights = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     assert len(labels) == 34
     sums = np.bincount(labels, weights)
@@ -220,7 +222,7 @@ def test_every_step_layer_and_seed_drops_others():
 def test_nothing_is_dropped_in_prediction_or_in_layers_with_a_share_of_zero(
     backend, blobs, same_bits
 ):
-    options = {**QUICK, "epochs": 2, "schedule": lambda *_: 0.0}
+    options = {**STILL, "epochs": 2}
     still = backend.train(*blobs, **options, dropout=0.5).network
     plain = backend.train(*blobs, **options).network
     assert same_bits(still, plain)
@@ -256,10 +258,8 @@ def statistics(x, net, batch_size):
 def test_the_network_predicts_by_the_running_statistics(backend, blobs, batch_size):
     """At a rate of zero only the statistics move; with 89, the last batch is a single row."""
     x, y = blobs
-    options = {**QUICK, "batch_size": batch_size, "dtype": "float64", "normalize": None}
-    result = backend.train(
-        x, y, **{**options, "epochs": 1}, shuffle=False, batch_norm=True, schedule=lambda *_: 0.0
-    )
+    options = {**STILL, "batch_size": batch_size, "dtype": "float64", "normalize": None}
+    result = backend.train(x, y, **{**options, "epochs": 1}, shuffle=False, batch_norm=True)
     start = backend.Network((6, 8, 5, 3), dtype="float64")
     a = x
     for (w, b), (mean, variance) in zip(
