@@ -1,6 +1,6 @@
 """Hold the compiled kernels against the NumPy twin; run by test_kernels.py, once a target.
 
-    python kernel_shapes.py [full] [single|hidden|activations|losses|trainer|bits ...]
+    python kernel_shapes.py [full] [single|hidden|activations|losses|trainer|bfloat16|bits ...]
 
 Every check prints one line a failure, and at the end how many comparisons were made. Without "full"
 fewer sizes are combined.
@@ -209,10 +209,12 @@ def every_loss():
             of_core, of_twin = CORE.loss(loss, k, of_score), TWIN.loss(loss, k, of_score)
             what, length = f"{dtype} {name} N={n} columns={columns}", n + 30 + k
             team = next(threads)
-            close(f"{what} outputs", core.forward(x, None, team), outputs, dtype, length)
+            scale = max(1.0, np.abs(outputs).max())  # the terms are of order 1
+            close(f"{what} outputs", core.forward(x, None, team), outputs, dtype, length, scale)
             predictions = twin.predictions(x, None, of_twin, 1)
             got = core.predictions(x, None, of_core, team)
-            close(f"{what} predictions", got, predictions, dtype, length)
+            scale = max(scale, np.abs(predictions).max())
+            close(f"{what} predictions", got, predictions, dtype, length, scale)
             rows = rng.integers(0, n, n + 3)
             judged = core.evaluate(x, targets, rows, of_core, team)
             wanted = twin.evaluate(x, targets, rows, of_twin, 1)
@@ -290,6 +292,37 @@ def compare_training(what, rng, sizes, activation, loss, optimizer, data, thread
             close(f"{what} layer {i}", got, there, "float64", 330 * 1e7)
 
 
+def bfloat16():
+    """Every loss and activation in bfloat16: as the twin with rounded operands, and it learns.
+
+    A number within float32's rounding of the middle between two of bfloat16 goes the other way in
+    the twin now and then, which changes one operand of a sum by at most 2^-7 of itself.
+    """
+    rng = np.random.default_rng(7)
+    x, y = inputs(rng, 330, 40, "float32"), rng.integers(0, 7, 330)
+    threads = itertools.cycle((1, 2, 3, 4))
+    tasks = [("cross_entropy", losses.CrossEntropy(), activation) for activation in ACTIVATIONS]
+    tasks += [(name, loss, "tanh") for name, loss in CASES.items()]
+    rows = np.concatenate([rng.permutation(330) for _ in range(6)])
+    for name, loss, activation in tasks:
+        targets, outputs = y, 7
+        if loss.takes != "labels":
+            targets, outputs = sample(loss, 330, 3)[1], 3 * loss.outputs_per_target
+        core, twin = pair(rng, (40, 33, 17, outputs), activation, "float32")
+        ours, theirs, rates = np.zeros(60), np.zeros(60), np.full(60, 2e-3)
+        for engine, network, to in ((CORE, core, ours), (TWIN, twin, theirs)):
+            trainer_of(
+                engine, network, loss, OPTIMIZERS["adam"], compute="bfloat16", batch_size=33,
+                threads=next(threads),
+            ).run(x, targets, rows, rates, to)  # fmt: skip
+        what = f"bfloat16 {name} {activation}"
+        for step in (0, 9, 59):
+            allowed = 2.0**-10 * max(1.0, abs(theirs[step]))
+            close(f"{what} {step}", ours[step], theirs[step], "float32", 1, at_least=allowed)
+        if not ours[-10:].mean() < ours[:10].mean():
+            print(f"FAILED {what}: does not learn")
+
+
 def bits():
     """Print hashes of parameters and losses after some steps: optimizers, activations, losses.
 
@@ -313,7 +346,7 @@ def bits():
         targets, outputs = y, 10
         if loss.takes != "labels":
             targets, outputs = sample(loss, 500, 4)[1], 4 * loss.outputs_per_target
-        steps = chosen(6, 200)
+        steps = chosen(6, 60)
         digests = set()
         for threads in teams:
             core, _ = pair(np.random.default_rng(4), (300, 100, 33, outputs), activation, dtype)
@@ -354,6 +387,7 @@ if __name__ == "__main__":
             "activations": activations,
             "losses": every_loss,
             "trainer": trainer,
+            "bfloat16": bfloat16,
             "bits": bits,
         }
     )
