@@ -199,7 +199,7 @@ def squared(outputs, targets):
 def test_custom_loss():
     loss = losses.make(squared)
     assert loss == losses.CustomLoss(squared)
-    assert (loss.name, loss.score_name, loss.takes) == ("custom", "", "real")
+    assert (loss.name, loss.score_name, loss.takes) == ("custom", "r2", "real")
     z, t = sample(losses.SquaredError(), dtype="float32")
     before = z.copy(), t.copy()
     values, gradient = loss.value_and_gradient(z, t)

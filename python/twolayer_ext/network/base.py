@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,7 +26,7 @@ class NetworkBase:
     Methods without an underscore that `Network` does not document are for the package's own use.
     """
 
-    engine: ClassVar[Engine]
+    engine: Engine
     core: EngineNetwork
 
     def __init__(
@@ -148,7 +148,7 @@ class NetworkBase:
 
     @property
     def score_name(self) -> str:
-        """What `evaluate` returns beside the loss: "accuracy", "r2", or "" where nothing is known."""
+        """What `evaluate` returns beside the loss: "accuracy", "r2", or "" where none is known."""
         return self.task.loss.score_name
 
     @property

@@ -49,7 +49,7 @@ def train(
     hidden_sizes: Sequence[int] | Unset = UNSET,
     activation: ActivationName | Unset = UNSET,
     loss: LossArgument | None = None,
-    optimizer: OptimizerArgument = "adam",
+    optimizer: OptimizerArgument | Unset = UNSET,
     learning_rate: float | None = None,
     learning_rate_decay: float | Unset = UNSET,
     schedule: Schedule | None = None,
@@ -114,12 +114,12 @@ def train(
         function ``f(outputs, targets) -> (losses (N,), gradient (N, K))`` is called between the
         halves of each step; see `losses.CustomLoss`. Default: cross_entropy for labels, logistic
         for a matrix of 0 and 1, else squared_error.
-    optimizer : str or object of `optimizers`, default "adam"
+    optimizer : str or object of `optimizers`, default "adamw"
         "sgd", "adam", "adamw", "rmsprop", as PyTorch defines them, or "lion".
     learning_rate : float, optional
-        Default: the optimizer's own, 0.001 for adam.
+        Default: the optimizer's own, 0.001 for adam and adamw.
     learning_rate_decay : float, optional
-        Multiplies the learning rate after every epoch, in place of a schedule; 1 leaves it as it is.
+        Multiplies the learning rate after every epoch, in place of a schedule; 1 leaves it alone.
     schedule : callable, optional
         ``schedule(step, steps)`` gives what multiplies the learning rate in a step, see
         `schedules`; it is asked for all steps before training begins. Default: `schedules.cosine`.
@@ -138,7 +138,8 @@ def train(
     reg : float, default 0
         The study's λ: loss + λ Σ ‖W‖², gradient 2 λ W, biases not included.
     weight_decay : float, default 0
-        The optimizer's own, biases included.
+        The optimizer's own, biases included. Where neither `optimizer` nor `reg` is given either,
+        the default is 1000 / N, at most 3, with N the number of training rows.
     clip_norm : float, optional
         The gradients of a step, all together, are scaled down to this norm where theirs is larger
         (Pascanu, Mikolov and Bengio 2013). They then go by way of memory, which costs some speed.
@@ -164,7 +165,7 @@ def train(
         Default: 32 to 256, by the number of training rows; lowered to that number where it is
         larger.
     epochs : int, optional
-        Default: as many as make about 2000 steps, at least 10 and at most 200; without end where
+        Default: as many as make about 2000 steps, at least 10 and at most 1000; without end where
         `max_steps` is given.
     max_steps : int, optional
         Training ends after this many steps, or after `epochs`, whichever comes first.
@@ -321,7 +322,7 @@ def prepare(
     sparse = isinstance(rows, Sparse)
     task, targets = _task(network, y, len(rows), options, classes)
     training_rows, validation_rows = split_rows(options, len(rows))
-    optimizer = optimizer_of(options, dtype)
+    optimizer = optimizer_of(options, dtype, len(training_rows))
     plan = make_plan(options, len(training_rows), optimizer.learning_rate)
     reg = OPTIONS["reg"].number(options["reg"])
     compute_dtype = checks.compute_dtype_name(options["compute_dtype"], dtype)
