@@ -22,7 +22,8 @@ def derivation() -> list[Block]:
         Paragraph(
             "N samples stand as rows of X (N, D); K classes; one hidden layer of H units here, "
             "any number in the code. The code is that of the package's NumPy twin, "
-            "`twolayer_ext.reference`, which the compiled kernels are tested against."
+            "`twolayer_ext.reference`, and of its `losses` and `optimizers`, which the compiled "
+            "kernels are tested against."
         ),
         Heading("Forward", 3),
         Formulas(
