@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from twolayer_ext import schedules
+from twolayer_ext.names import NormalizeName
 from twolayer_ext.unset import UNSET
 
 # What depends on the data is said by the functions below, the learning rate by the optimizer.
 DEFAULTS: dict[str, Any] = {
     "hidden_sizes": (512,),
     "activation": "relu",
-    "normalize": "standard",
+    "normalize": "standard",  # of sparse rows see below
     "init": "auto",
     "dtype": "float32",
     "optimizer": "adamw",  # with weight_decay() below
@@ -30,6 +31,11 @@ _DECAY_TIMES_ROWS, _LARGEST_DECAY = 1000.0, 3.0
 def default(name: str, value: Any) -> Any:
     """Return `value`, or the default where it is UNSET."""
     return DEFAULTS[name] if value is UNSET else value
+
+
+def normalize(sparse: bool) -> NormalizeName:
+    """Return how data are normalised: sparse rows without a shift, so that zeros stay zeros."""
+    return "scale" if sparse else "standard"
 
 
 def batch_size(rows: int) -> int:
