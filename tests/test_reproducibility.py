@@ -37,7 +37,7 @@ ODD_SHAPES = {"exact": "fa1a428833813232", "techniques exact": "a94c28f108fd7f3a
 
 # tests/digits_hash.py: initial weights and the first epoch's order, drawn by NumPy.
 START_ON_DIGITS = {"float32": "0097a785c321e54f", "float64": "16cd7c8448c6f8cc"}
-# Parameters and losses after 200 steps of train() with its default settings.
+# Parameters and losses after 200 steps of train() with settings.SGD.
 TRAINED_ON_DIGITS = {"float32": "8bae7b126e995a7c", "float64": "8011d8a616ed29f6"}
 
 

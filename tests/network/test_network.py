@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import twolayer_ext as tl
-from twolayer_ext import checks
+from twolayer_ext.activations import ACTIVATIONS
 
 SIZES = (40, 12, 5)
 
@@ -180,7 +180,7 @@ def test_other_arguments_are_checked(net):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("activation", checks.ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_threads_do_not_change_a_bit(pixels, activation, dtype):
     net = tl.Network((40, 70, 33, 5), activation=activation, dtype=dtype, normalize=(127.5, 70))
     x, y = pixels

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import twolayer_ext as tl
-from twolayer_ext import checks
+from twolayer_ext.activations import ACTIVATIONS
 from twolayer_ext.errors import FileFormatError
 from twolayer_ext.files import writing
 
@@ -41,7 +41,7 @@ def save_entries(path, arrays):
     return path
 
 
-@pytest.mark.parametrize("activation", checks.ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("sizes", [(3, 2), (5, 4, 3), (7, 1, 1, 2)])
 def test_round_trip_to_the_bit(backend, tmp_path, same_bits, sizes, dtype, activation):
