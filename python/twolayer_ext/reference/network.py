@@ -36,7 +36,7 @@ class TwinLoss:
         total = float(count) if weights is None else float(weights.sum())
         share = np.ones(count) if weights is None else weights
         share = share / total if total > 0 else 0 * share
-        return gradient * share.astype(gradient.dtype)[:, np.newaxis]
+        return np.asarray(gradient * share.astype(gradient.dtype)[:, np.newaxis])
 
 
 EXACT = Operands()
