@@ -40,7 +40,7 @@ EVERY_KIND = "cea63ba6156e6097"
 
 # tests/digits_hash.py: initial weights and the first epoch's order, drawn by NumPy.
 START_ON_DIGITS = {"float32": "0097a785c321e54f", "float64": "16cd7c8448c6f8cc"}
-# Parameters and losses after 200 steps of train() with its default settings.
+# Parameters and losses after 200 steps of train() with settings.SGD.
 TRAINED_ON_DIGITS = {"float32": "8bae7b126e995a7c", "float64": "8011d8a616ed29f6"}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import twolayer_ext as tl
-from twolayer_ext import checks
+from twolayer_ext.activations import ACTIVATIONS
 
 SIZES = (40, 12, 5)
 
@@ -47,8 +47,11 @@ def test_what_is_handed_out_are_copies(net):
     [
         ({"layer_sizes": (4,)}, "layer_sizes: .*at least 2 entries"),
         ({"layer_sizes": (4, 0, 2)}, r"layer_sizes\[1\]: 0"),
-        ({"layer_sizes": (4, 3, 1)}, "layer_sizes: .*classes, must be at least 2"),
-        ({"activation": "gelu"}, "activation: 'gelu'; must be one of 'relu'"),
+        ({"layer_sizes": (4, 3, 1)}, "layer_sizes: 1 output; must have at least 2 classes"),
+        ({"activation": "step"}, "activation: 'step'; must be one of .*'relu', 'tanh'"),
+        ({"loss": "hinge"}, "loss: 'hinge'; must be one of 'cross_entropy', 'logistic'"),
+        ({"layer_sizes": (4, 2), "loss": "quantile"}, "layer_sizes: 2 outputs; .* the 3 levels"),
+        ({"normalize_targets": (0, 1)}, "normalize_targets: a pair with loss 'cross_entropy'"),
         ({"init": "xavier"}, "init: 'xavier'"),
         ({"dtype": "float16"}, "dtype: 'float16'; must be 'float32' or 'float64'"),
         ({"dtype": None}, "dtype: None"),
@@ -163,8 +166,11 @@ def test_every_method_checks_x(net, method, x):
 def test_every_method_checks_y(net, method):
     with pytest.raises(ValueError, match=r"y: 5 in row 1; labels must be in 0 \.\.\. 4"):
         getattr(net, method)(np.zeros((2, 40)), [0, 5])
-    with pytest.raises(TypeError, match="y: type float64"):
-        getattr(net, method)(np.zeros((2, 40)), [0.0, 1.0])
+    with pytest.raises(ValueError, match=r"y: 1\.5 in row 1; labels must be in 0 \.\.\. 4"):
+        getattr(net, method)(np.zeros((2, 40)), [0.0, 1.5])
+    with pytest.raises(TypeError, match="y: type <U1; labels must be numbers, such as 0"):
+        getattr(net, method)(np.zeros((2, 40)), ["a", "b"])
+    assert getattr(net, method)(np.zeros((2, 40)), [0.0, 1.0])[0] > 0  # whole floats are labels
 
 
 def test_other_arguments_are_checked(net):
@@ -180,7 +186,7 @@ def test_other_arguments_are_checked(net):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("activation", checks.ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_threads_do_not_change_a_bit(pixels, activation, dtype):
     net = tl.Network((40, 70, 33, 5), activation=activation, dtype=dtype, normalize=(127.5, 70))
     x, y = pixels

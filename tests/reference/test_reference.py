@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import twolayer_ext as tl
-from twolayer_ext import checks
+from twolayer_ext.activations import ACTIVATIONS
 from twolayer_ext.reference.layers import activate, derivative
 from twolayer_ext.reference.network import softmax_cross_entropy
 
@@ -73,7 +73,7 @@ def test_trajectories_agree_step_by_step(pixels, optimizer, hidden, dtype):
             np.testing.assert_allclose(a, b, rtol=bound, atol=bound)
 
 
-@pytest.mark.parametrize("activation", checks.ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activations_agree_along_a_trajectory(pixels, activation):
     options = {"hidden_sizes": (33, 8), "activation": activation, "dtype": "float64"}
     compiled = trajectory(tl, pixels, learning_rate=0.05, **options)
@@ -84,7 +84,7 @@ def test_activations_agree_along_a_trajectory(pixels, activation):
     )
 
 
-@pytest.mark.parametrize("activation", checks.ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("x_dtype", ["uint8", "float32", "float64"])
 @pytest.mark.parametrize("sizes", [(40, 5), (40, 1, 5), (40, 33, 16, 5), (40, 100, 2)])
@@ -124,7 +124,7 @@ def test_unknown_argument_is_a_type_error(backend, blobs):
         backend.train(*blobs, learn_rate=1)
 
 
-@pytest.mark.parametrize("name", checks.ACTIVATIONS)
+@pytest.mark.parametrize("name", ACTIVATIONS)
 def test_derivatives_against_differences(name):
     z = np.linspace(-4, 4, 40)  # 0 is not among them
     h = 1e-5
