@@ -17,7 +17,7 @@ STEPS = 200  # to balance it for
 
 def move(state: np.ndarray, push: np.ndarray) -> np.ndarray:
     """Return the states (N, 4) after 0.02 s with a push of ±10 N: Barto, Sutton, Anderson 1983."""
-    x, speed, angle, spin = state.T
+    _, speed, angle, spin = state.T
     sine, cosine = np.sin(angle), np.cos(angle)
     force = (10 * push + 0.05 * spin**2 * sine) / 1.1
     turn = (9.8 * sine - cosine * force) / (0.5 * (4 / 3 - 0.1 * cosine**2 / 1.1))
@@ -48,7 +48,7 @@ def train(rounds: int = 60, poles: int = 32, seed: int = 0) -> tuple[tl.Network,
         stood = np.array([standing for _, _, standing in played])  # (steps, poles)
         lengths.append(float(stood.sum(axis=0).mean()))
         left = stood[::-1].cumsum(axis=0)[::-1]  # steps that a pole will still stand
-        gain = (left - left.sum(axis=1, keepdims=True) / stood.sum(axis=1, keepdims=True).clip(1))
+        gain = left - left.sum(axis=1, keepdims=True) / stood.sum(axis=1, keepdims=True).clip(1)
         x = np.concatenate([state for state, _, _ in played])[stood.ravel()]
         right = np.concatenate([right for _, right, _ in played])[stood.ravel()]
         gain = gain[stood] / (gain[stood].std() + 1e-9)

@@ -13,8 +13,10 @@ __all__ = [
     "DtypeName",
     "InitName",
     "LossArgument",
+    "LossName",
     "NormalizeName",
     "OptimizerArgument",
+    "OptimizerName",
 ]
 
 LossArgument: TypeAlias = LossName | Loss | LossFunction

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,7 +26,7 @@ class NetworkBase:
     Methods without an underscore that `Network` does not document are for the package's own use.
     """
 
-    engine: Engine
+    engine: ClassVar[Engine]
     core: EngineNetwork
 
     def __init__(

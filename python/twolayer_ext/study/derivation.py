@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable
 
 from twolayer_ext import reference
-from twolayer_ext.losses import CrossEntropy, cross_entropy
+from twolayer_ext.losses import CrossEntropy, kinds
 from twolayer_ext.optimizers import Adam
 from twolayer_ext.study.document import Block, Code, Formulas, Heading, Paragraph, Table
 from twolayer_ext.training import study_check
@@ -39,7 +39,7 @@ def derivation() -> list[Block]:
             "Nothing changes when the same number is subtracted from all logits of a row. With "
             "the largest of them subtracted no exponential overflows:"
         ),
-        _source(cross_entropy._softmax_parts),
+        _source(kinds._softmax_parts),
         Heading("The gradient at the logits", 3),
         Paragraph(
             "Softmax has the derivatives ∂aᵢ/∂zⱼ = aᵢ (1 − aᵢ) where i = j, and −aᵢ aⱼ "
