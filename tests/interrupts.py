@@ -1,6 +1,6 @@
 """Ctrl-C, and how long the main thread goes on computing after it.
 
-Its own CPU time is counted, not the clock on the wall: other work on the machine makes no test fail.
+Its own CPU time is counted, not the clock on the wall: a busy machine makes no test fail.
 """
 
 from __future__ import annotations

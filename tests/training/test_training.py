@@ -288,18 +288,19 @@ def test_interrupt_is_honoured_within_100_ms(backend, monkeypatch):
                     ctrl_c.send_after(0.3)
                 return super().run(*arguments)
 
-        with monkeypatch.context() as patch, pytest.raises(tl.TrainingInterrupted) as info:
+        with monkeypatch.context() as patch:
             Sending.take_the_place(backend, patch)
-            backend.train(
-                x,
-                y,
-                hidden_sizes=(hidden,),
-                normalize=(127.5, 127.5),
-                learning_rate=1e-4,
-                learning_rate_decay=1.0,
-                batch_size=128,
-                epochs=1000,
-            )
+            with pytest.raises(tl.TrainingInterrupted) as info:
+                backend.train(
+                    x,
+                    y,
+                    hidden_sizes=(hidden,),
+                    normalize=(127.5, 127.5),
+                    learning_rate=1e-4,
+                    learning_rate_decay=1.0,
+                    batch_size=128,
+                    epochs=1000,
+                )
         delays.append(ctrl_c.worked_on())
         history = info.value.result.history
         assert len({len(history[key]) for key in EPOCH_KEYS}) == 1

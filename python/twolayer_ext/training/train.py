@@ -119,7 +119,7 @@ def train(
     learning_rate : float, optional
         Default: the optimizer's own, 0.001 for adam.
     learning_rate_decay : float, optional
-        Multiplies the learning rate after every epoch, in place of a schedule; 1 leaves it as it is.
+        Multiplies the learning rate after every epoch, in place of a schedule; 1 keeps it.
     schedule : callable, optional
         ``schedule(step, steps)`` gives what multiplies the learning rate in a step, see
         `schedules`; it is asked for all steps before training begins. Default: `schedules.cosine`.
