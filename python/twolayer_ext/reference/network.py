@@ -196,7 +196,7 @@ class NumpyNetwork:
             outputs = self.outputs(x, rows)
             losses, _ = loss.loss.value_and_gradient(outputs, judged)
             scores = loss.loss.score(outputs, judged, loss.score_scale)
-            return float(losses.mean()), float(scores.mean())
+            return float(losses.mean()), float(scores.mean(dtype=np.float64))
 
     def loss_and_gradients(
         self,

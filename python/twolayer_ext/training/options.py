@@ -79,7 +79,7 @@ class TrainOptions(TypedDict, total=False):
     threads: int | None
     progress: bool | None
     callbacks: Iterable[Callback]
-    network: NetworkBase | None
+    network: Any  # of the class that trains: each `train` says which
 
 
 def split_rows(options: TrainOptions, count: int) -> tuple[RowNumbers, RowNumbers | None]:
