@@ -13,6 +13,7 @@ import sys
 import numpy as np
 
 import twolayer_ext as tl
+from settings import SGD
 from twolayer_ext.streams import Purpose, generator
 
 
@@ -34,7 +35,7 @@ def main(teams: list[int]) -> None:
         print(f"{dtype} start {digest([*flat(initial), order])}")
         for threads in teams:
             result = tl.train(
-                digits.x, digits.y, dtype=dtype, epochs=None, max_steps=200, threads=threads
+                digits.x, digits.y, **SGD, dtype=dtype, max_steps=200, threads=threads
             )
             losses = np.asarray(result.history["step_loss"], np.float64)
             print(f"{dtype} threads {threads} {digest([*flat(result.network), losses])}")

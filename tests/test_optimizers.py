@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from twolayer_ext import _core, optimizers, reference
-from twolayer_ext.network import Network
+from twolayer_ext.network import Network, Optimizer
 from twolayer_ext.optimizers import Adam, AdamW, Lion, RmsProp, Sgd
-from twolayer_ext.own_optimizer import Optimizer
 from twolayer_ext.unset import UNSET
 
 STEPS = 10

@@ -98,7 +98,7 @@ def test_other_types_are_converted(given, becomes):
     np.testing.assert_array_equal(ready, x)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble"])
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_the_first_value_that_is_not_finite_is_named(dtype, order, value):
@@ -123,10 +123,63 @@ def test_too_large_for_the_network():
     as_rows([[0.0, 1e300]], dtype="float64")
 
 
-@pytest.mark.parametrize("shape", [(4,), (2, 3, 4), (0, 3), (3, 0), ()])
-def test_wrong_shapes_are_refused(shape):
-    with pytest.raises(ValueError, match=r"^x: "):
-        as_rows(np.ones(shape))
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.ones((4, 2, 2)), r"\(4, 2, 2\).*x\.reshape\(len\(x\), -1\)"),
+        (np.ones(4), r"\(4,\).*x\.reshape\(1, -1\)"),
+        (np.float64(1), r"\(\)"),
+        (np.ones((0, 3)), "no rows"),
+        (np.ones((3, 0)), "no features"),
+        ([[1, 2], [3]], "inhomogeneous"),
+    ],
+    ids=["images", "vector", "number", "no rows", "no features", "ragged"],
+)
+def test_wrong_shapes_are_refused(x, message):
+    with pytest.raises(ValueError, match=f"^x: .*{message}"):
+        as_rows(x)
+
+
+def test_wrong_number_of_features_is_refused():
+    for x in (PLAIN, sparse.csr_array(PLAIN)):
+        with pytest.raises(ValueError, match="x: 3 features a row; must have 4"):
+            as_rows(x, features=4)
+
+
+def test_lists_are_taken():
+    np.testing.assert_array_equal(as_rows([[1, 2], [3, 4]]), [[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_integers_that_lose_digits_are_refused(dtype):
+    x = PLAIN.astype(dtype)
+    x[1, 1] = 2**53
+    assert as_rows(x)[1, 1] == 2**53
+    x[1, 1] += 1
+    with pytest.raises(ValueError, match=r"x: holds 9007199254740993; .*2\*\*53"):
+        as_rows(x)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        PLAIN.astype(complex),
+        PLAIN.astype(str),
+        PLAIN.astype(object),
+        PLAIN.astype("datetime64[s]"),
+        np.ma.masked_array(PLAIN.astype(float)),
+    ],
+    ids=["complex", "text", "objects", "dates", "masked"],
+)
+def test_what_is_no_number_is_refused(x):
+    with pytest.raises(TypeError, match=r"^x: "):
+        as_rows(x)
+
+
+@pytest.mark.parametrize("value", [None, {}, "text", {1, 2}, (i for i in "ab"), object()])
+def test_what_is_no_array_is_refused(value):
+    with pytest.raises(TypeError, match=f"^x: {type(value).__name__}; must be an array"):
+        as_rows(value)
 
 
 @pytest.mark.parametrize("kind", ["array", "matrix"])

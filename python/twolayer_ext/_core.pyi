@@ -2,17 +2,29 @@
 
 It checks shapes, dtypes, labels and row numbers, so that no call reads or writes out of bounds, and
 releases the GIL while it computes. It does not convert. `x` is an array (N, D) of a type and memory
-order that `rows.as_rows` leaves as it is, or a `rows.Sparse`; `rows` are int64 row numbers;
+order that `rows.as_rows` leaves as it is, or sparse rows; `rows` are int64 row numbers;
 `targets` are int64 labels (N,) for cross_entropy, an array (N, outputs / levels) for other losses.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twolayer_ext.rows import Rows
+class _Sparse(Protocol):
+    """Compressed sparse rows, as `rows.Sparse` explains them."""
+
+    @property
+    def values(self) -> NDArray[Any]: ...
+    @property
+    def columns(self) -> NDArray[np.int32]: ...
+    @property
+    def starts(self) -> NDArray[np.int64]: ...
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+_Rows: TypeAlias = NDArray[Any] | _Sparse
 
 def build_info() -> dict[str, Any]: ...
 def default_threads() -> int: ...
@@ -48,14 +60,14 @@ class Network:
     def set_layer(self, index: int, weights: NDArray[Any], bias: NDArray[Any]) -> None: ...
     def forward(
         self,
-        x: Rows,
+        x: _Rows,
         rows: NDArray[np.int64] | None,
         threads: int,
         mirrored_as: tuple[int, int, int] | None = None,
     ) -> NDArray[Any]: ...
     def predictions(
         self,
-        x: Rows,
+        x: _Rows,
         rows: NDArray[np.int64] | None,
         loss: Loss,
         threads: int,
@@ -63,7 +75,7 @@ class Network:
     ) -> NDArray[Any]: ...
     def evaluate(
         self,
-        x: Rows,
+        x: _Rows,
         targets: NDArray[Any],
         rows: NDArray[np.int64] | None,
         loss: Loss,
@@ -71,7 +83,7 @@ class Network:
     ) -> tuple[float, float]: ...
     def loss_and_gradients(
         self,
-        x: Rows,
+        x: _Rows,
         targets: NDArray[Any],
         loss: Loss,
         reg: float,
@@ -86,7 +98,7 @@ class Network:
         list[tuple[NDArray[Any], NDArray[Any]] | tuple[NDArray[Any], NDArray[Any], NDArray[Any]]],
     ]: ...
     def gradients(
-        self, x: Rows, doutputs: NDArray[Any], threads: int
+        self, x: _Rows, doutputs: NDArray[Any], threads: int
     ) -> list[
         tuple[NDArray[Any], NDArray[Any]] | tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
     ]: ...
@@ -119,17 +131,17 @@ class Trainer:
     ) -> None: ...
     def run(
         self,
-        x: Rows,
+        x: _Rows,
         targets: NDArray[Any],
         rows: NDArray[np.int64],
         learning_rates: NDArray[np.float64],
         losses: NDArray[np.float64],
         weights: NDArray[np.float64] | None = None,
     ) -> tuple[int, float]: ...
-    def begin(self, x: Rows, rows: NDArray[np.int64]) -> NDArray[Any]: ...
+    def begin(self, x: _Rows, rows: NDArray[np.int64]) -> NDArray[Any]: ...
     def finish(
         self,
-        x: Rows,
+        x: _Rows,
         rows: NDArray[np.int64],
         losses: NDArray[Any],
         doutputs: NDArray[Any],

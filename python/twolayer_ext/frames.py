@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from twolayer_ext import checks
+from twolayer_ext.rows import Sparse
 
 
-def column_names(x: object) -> tuple[str, ...] | None:
+def column_names(x: object, name: str = "x") -> tuple[str, ...] | None:
     """Return the names of a frame's columns, or None of what has none, or other names than text.
 
     Raises
@@ -16,15 +17,15 @@ def column_names(x: object) -> tuple[str, ...] | None:
     ValueError
         Two columns have the same name.
     """
-    columns = getattr(x, "columns", None)
+    columns = None if isinstance(x, Sparse) else getattr(x, "columns", None)
     if columns is None or isinstance(columns, str) or not isinstance(columns, Iterable):
         return None
     names = tuple(columns)
     if not names or not all(isinstance(name, str) for name in names):
         return None
-    for name in set(names):
-        if names.count(name) > 1:
-            raise ValueError(f"x: two columns are named {name!r}; must all differ")
+    if len(set(names)) < len(names):
+        twice = next(column for column in names if names.count(column) > 1)
+        raise ValueError(f"{name}: two columns are named {twice!r}; must all differ")
     return names
 
 
@@ -44,11 +45,12 @@ def in_order(x: Any, names: tuple[str, ...] | None, name: str = "x") -> Any:
     ValueError
         A column is missing, or one is there that training did not have; the message names it.
     """
-    own = None if names is None else column_names(x)
+    own = None if names is None else column_names(x, name)
     if names is None or own is None or own == names:
         return x
-    missing = [column for column in names if column not in own]
-    unknown = [column for column in own if column not in names]
+    had, known = set(own), set(names)
+    missing = [column for column in names if column not in had]
+    unknown = [column for column in own if column not in known]
     if missing:
         raise ValueError(f"{name}: column {missing[0]!r} is missing; must have {_listed(names)}")
     if unknown:

@@ -199,7 +199,7 @@ def squared(outputs, targets):
 def test_custom_loss():
     loss = losses.make(squared)
     assert loss == losses.CustomLoss(squared)
-    assert (loss.name, loss.score_name, loss.takes) == ("custom", "", "real")
+    assert (loss.name, loss.score_name, loss.takes) == ("custom", "r2", "real")
     z, t = sample(losses.SquaredError(), dtype="float32")
     before = z.copy(), t.copy()
     values, gradient = loss.value_and_gradient(z, t)
@@ -208,7 +208,9 @@ def test_custom_loss():
     assert gradient.tobytes() == expected_gradient.tobytes()
     assert (z == before[0]).all()
     assert (t == before[1]).all()
-    assert np.isnan(loss.score(z, t)).all()
+    scale = loss.score_scale(t)
+    assert (scale == losses.SquaredError().score_scale(t)).all()
+    assert (loss.score(z, t, scale) == losses.SquaredError().score(z, t, scale)).all()
     for mine, built_in in zip(
         loss.output_scaling(t), losses.SquaredError().output_scaling(t), strict=True
     ):
@@ -236,6 +238,9 @@ def test_custom_loss_of_another_width():
     loss = losses.CustomLoss(squared, width=2)
     t = np.zeros((3, 1))
     assert loss.outputs(t) == 2
+    assert loss.score_name == ""
+    assert loss.score_scale(t) is None
+    assert np.isnan(loss.score(np.zeros((3, 2)), t)).all()
     assert loss.output_scaling(t) is None
 
 

@@ -144,9 +144,9 @@ def read_array(stream: IO[bytes], size: int, source: str) -> NDArray[Any]:
     Raises
     ------
     FileFormatError
-        If they are no whole array of numbers or text.
+        If they are no whole array of numbers, text or bytes.
     """
-    return _read_values(stream, _read_header(stream, size, source), source)
+    return _read_values(stream, _read_header(stream, size, source, f"{_KINDS}S"), source)
 
 
 def _read_values(stream: IO[bytes] | io.FileIO, header: _Header, source: str) -> NDArray[Any]:
@@ -160,7 +160,9 @@ def _read_values(stream: IO[bytes] | io.FileIO, header: _Header, source: str) ->
     return values.reshape(header.shape, order="F" if header.fortran_order else "C")
 
 
-def _read_header(stream: IO[bytes] | io.FileIO, size: int, source: str) -> _Header:
+def _read_header(
+    stream: IO[bytes] | io.FileIO, size: int, source: str, kinds: str = _KINDS
+) -> _Header:
     """Parse a header, and check that the values it announces fill the `size` bytes exactly."""
     start = stream.tell()
     try:
@@ -176,7 +178,7 @@ def _read_header(stream: IO[bytes] | io.FileIO, size: int, source: str) -> _Head
     except _HEADER_ERRORS as error:
         reason = clipped((str(error).splitlines() or [type(error).__name__])[0])
         raise FileFormatError(f"{source}: has no readable .npy header: {reason}") from error
-    if dtype.kind not in _KINDS or dtype.itemsize == 0:
+    if dtype.kind not in kinds or dtype.itemsize == 0:
         raise FileFormatError(f"{source}: holds values of type {dtype}; numbers are needed")
     if len(shape) > 32 or any(length < 0 for length in shape):
         raise FileFormatError(f"{source}: has an impossible shape")

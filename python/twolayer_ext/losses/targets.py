@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from twolayer_ext import frames
 from twolayer_ext.checks import Array
 from twolayer_ext.losses import labels
-from twolayer_ext.losses.cross_entropy import CrossEntropy
-from twolayer_ext.losses.logistic import Logistic
+from twolayer_ext.losses.kinds import CrossEntropy, Logistic, SquaredError
 from twolayer_ext.losses.loss import Loss
 from twolayer_ext.losses.registry import make
-from twolayer_ext.losses.squared_error import SquaredError
 
 _MANY_INTEGERS = 1000
 _FEW_FLOATS = 20
@@ -39,7 +38,8 @@ class Task:
         The user's labels, ascending, in their dtype; the class index is the place in it. None
         where y holds numbers or a matrix of labels.
     column_names : tuple of str or None
-        The names of y's columns, where a frame gave them.
+        The names of y's columns, where a frame gave them; in further frames they may stand in any
+        order.
     """
 
     loss: Loss
@@ -62,11 +62,17 @@ class Task:
             if self.single and self.columns != 1:
                 raise ValueError(f"{self.columns} columns in targets of one")
             return
-        wanted = len(self.classes) if labels_wanted else 1
-        known = self.loss.takes == "labels" or len(self.classes) == 2
-        ascending = len(self.classes) < 2 or bool((self.classes[1:] > self.classes[:-1]).all())
-        if not known or not ascending or self.outputs != wanted or self.columns != 1:
-            raise ValueError(f"{len(self.classes)} classes for {self.outputs} outputs")
+        count = len(self.classes)
+        wanted = count if labels_wanted else 1
+        known = count == 2 or (labels_wanted and count > 2)
+        if not known or self.outputs != wanted or self.columns != 1:
+            raise ValueError(f"{count} classes for {self.outputs} outputs")
+        if not (self.classes[1:] > self.classes[:-1]).all():
+            raise ValueError("its classes do not ascend")
+        if self.classes.dtype.kind == "f" and not (
+            np.isfinite(self.classes).all() and labels.whole(self.classes)
+        ):
+            raise ValueError("its classes are no whole numbers")
 
     def encode(self, y: ArrayLike, *, rows: int, name: str = "y") -> Array:
         """Return further targets as the kernels read them, checked against the task.
@@ -92,7 +98,8 @@ class Task:
             Another type, shape or number of rows; a missing value; a label that training did not
             have; a value that the loss does not allow. The first such row is named.
         """
-        return self._encoded(labels.values(y, name), rows, name)
+        ordered = frames.in_order(y, self.column_names, name)
+        return self._encoded(labels.values(ordered, name), rows, name)
 
     def _encoded(self, values: Array, rows: int, name: str) -> Array:
         _check_rows(values, rows, name)
@@ -247,7 +254,13 @@ def read(
             f"{'numbers' if single else 'a matrix'}; must be None, or y labels (rows,)"
         )
     encoded = _numbers(values, chosen, name)
-    task = Task(chosen, outputs=chosen.outputs(encoded), columns=encoded.shape[1], single=single)
+    task = Task(
+        chosen,
+        outputs=chosen.outputs(encoded),
+        columns=encoded.shape[1],
+        single=single,
+        column_names=frames.column_names(y, name),
+    )
     return task, encoded
 
 

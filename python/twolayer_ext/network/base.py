@@ -148,7 +148,7 @@ class NetworkBase:
 
     @property
     def score_name(self) -> str:
-        """What `evaluate` returns beside the loss: "accuracy", "r2", or "" where nothing is known."""
+        """What `evaluate` returns beside the loss: "accuracy", "r2", or "" where none is known."""
         return self.task.loss.score_name
 
     @property

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from twolayer_ext import _core
 from twolayer_ext.engine import Techniques, Weights
 from twolayer_ext.losses import CustomLoss, Loss
-from twolayer_ext.names import ActivationName, DtypeName, LossArgument
+from twolayer_ext.names import ActivationName, DtypeName, InitName, LossArgument
 from twolayer_ext.network.base import NetworkBase
 from twolayer_ext.optimizers import Optimizer
 
@@ -107,7 +107,7 @@ class Network(NetworkBase):
         *,
         activation: ActivationName = "relu",
         loss: LossArgument = "cross_entropy",
-        init: str | float = "auto",
+        init: InitName | float = "auto",
         dtype: DtypeName = "float32",
         seed: int = 0,
         normalize: tuple[ArrayLike, ArrayLike] | None = None,

@@ -208,7 +208,11 @@ def _state(entries: _Entries) -> NetworkState:
             entries.array("output_shift", "f", (outputs,)).astype(np.float64),
             entries.array("output_scale", "f", (outputs,)).astype(np.float64),
         )
-        normalization.check_vectors(*scaling, dtype)
+        normalization.check_vectors(*scaling, dtype, "outputs")
+        if task.loss.takes not in ("real", "counts") and (
+            scaling[0].any() or (scaling[1] != 1).any()
+        ):
+            raise FileFormatError(f"its outputs are scaled, with loss {task.loss.name!r}")
     return NetworkState(
         layer_sizes, activation, dtype, *normalize, native, task, *scaling, feature_names
     )
@@ -258,6 +262,7 @@ def _names(written: dict[str, object], key: str, count: int) -> tuple[str, ...] 
         not isinstance(names, list)
         or len(names) != count
         or not all(isinstance(name, str) for name in names)
+        or len(set(names)) != count
     ):
-        raise FileFormatError(f"its {key} are not {count} names")
+        raise FileFormatError(f"its {key} are not {count} different names")
     return tuple(names)

@@ -36,7 +36,7 @@ class TwinLoss:
         total = float(count) if weights is None else float(weights.sum())
         share = np.ones(count) if weights is None else weights
         share = share / total if total > 0 else 0 * share
-        return gradient * share.astype(gradient.dtype)[:, np.newaxis]
+        return np.asarray(gradient * share.astype(gradient.dtype)[:, np.newaxis])
 
 
 EXACT = Operands()
@@ -196,7 +196,7 @@ class NumpyNetwork:
             outputs = self.outputs(x, rows)
             losses, _ = loss.loss.value_and_gradient(outputs, judged)
             scores = loss.loss.score(outputs, judged, loss.score_scale)
-            return float(losses.mean()), float(scores.mean())
+            return float(losses.mean()), float(scores.mean(dtype=np.float64))
 
     def loss_and_gradients(
         self,

@@ -73,7 +73,8 @@ class NumpyTrainer:
                 batch = rows[step * self.batch_size : (step + 1) * self.batch_size]
                 outputs = self.begin(x, batch)
                 of_samples, gradient = loss.value_and_gradient(outputs, targets[batch])
-                scores += float(loss.score(outputs, targets[batch], self.loss.score_scale).sum())
+                of_rows = loss.score(outputs, targets[batch], self.loss.score_scale)
+                scores += float(of_rows.sum(dtype=np.float64))
                 losses[step] = self.finish(
                     x, batch, of_samples, gradient, float(learning_rates[step]), weights
                 )

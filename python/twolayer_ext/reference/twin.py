@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from twolayer_ext import training
 from twolayer_ext.engine import Techniques, Weights
 from twolayer_ext.losses import Loss
-from twolayer_ext.names import ActivationName, DtypeName, LossArgument
+from twolayer_ext.names import ActivationName, DtypeName, InitName, LossArgument
 from twolayer_ext.network import NetworkBase
 from twolayer_ext.optimizers import Optimizer
 from twolayer_ext.reference.network import NumpyNetwork, TwinLoss
@@ -71,7 +71,7 @@ class Network(NetworkBase):
         *,
         activation: ActivationName = "relu",
         loss: LossArgument = "cross_entropy",
-        init: str | float = "auto",
+        init: InitName | float = "auto",
         dtype: DtypeName = "float64",
         seed: int = 0,
         normalize: tuple[ArrayLike, ArrayLike] | None = None,
