@@ -8,6 +8,19 @@ import pytest
 import twolayer_ext as tl
 
 
+def pytest_addoption(parser):
+    parser.addoption("--exhaustive", action="store_true", help="also the long sweeps")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Deselect what is marked exhaustive, unless the option asks for it."""
+    if config.getoption("--exhaustive"):
+        return
+    long = [item for item in items if item.get_closest_marker("exhaustive")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
+
+
 @pytest.fixture(autouse=True, scope="session")
 def ctrl_c_interrupts():
     """A shell without job control starts background processes with SIGINT ignored.

@@ -20,6 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 INCLUDE = f"-I{ROOT / 'src' / 'cpp'}"
+# Of the program that tests/cpp/train_hash.cpp describes.
+TRAIN_HASH = ["train_hash.cpp", "odd_shapes.cpp", "every_kind.cpp", "allocations.cpp"]
 NO_COMPILER = "no C++ compiler: install one as c++ or g++, or name it in CXX"
 
 

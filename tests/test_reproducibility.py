@@ -15,6 +15,7 @@ import pytest
 
 from cpp_programs import (
     NO_COMPILER,
+    TRAIN_HASH,
     Machine,
     build_with_core,
     emulated_aarch64,
@@ -34,6 +35,8 @@ TRAINED_BY_CORE = {
 }
 # The same program's results on many odd shapes.
 ODD_SHAPES = {"exact": "fa1a428833813232", "techniques exact": "a94c28f108fd7f3a"}
+# And with every activation, loss, optimizer, type and order of rows.
+EVERY_KIND = "cea63ba6156e6097"
 
 # tests/digits_hash.py: initial weights and the first epoch's order, drawn by NumPy.
 START_ON_DIGITS = {"float32": "0097a785c321e54f", "float64": "16cd7c8448c6f8cc"}
@@ -47,7 +50,7 @@ def teams_of(isa: str) -> list[str]:
 
 
 def build(machine: Machine, folder: Path) -> Path:
-    return build_with_core(machine, ["train_hash.cpp", "allocations.cpp"], folder)
+    return build_with_core(machine, TRAIN_HASH, folder)
 
 
 def output(machine: Machine, program: Path, *arguments: str, isa: str | None = None) -> list[str]:
@@ -109,6 +112,19 @@ def test_core_gives_the_recorded_bits_on_odd_shapes(
     assert exact(output(machine, program, "shapes", isa=isa)) == ODD_SHAPES
 
 
+def assert_kinds_as_recorded(lines: list[str], teams: list[str]) -> None:
+    assert exact(lines) == {f"exact threads {threads}": EVERY_KIND for threads in teams}
+    hashes = dict(line.rsplit(" ", 1) for line in lines)
+    assert len({hashes[f"bfloat16 threads {threads}"] for threads in teams}) == 1
+
+
+def test_core_gives_the_recorded_bits_of_every_kind(
+    machine: Machine, program: Path, isa: str
+) -> None:
+    teams = teams_of(isa)
+    assert_kinds_as_recorded(output(machine, program, "kinds", *teams, isa=isa), teams)
+
+
 def test_steps_allocate_nothing(machine: Machine, program: Path) -> None:
     lines = output(machine, program, "allocations", "1", "2")
     assert len(lines) == 3 * 3 * 2  # types, recipes, numbers of threads
@@ -147,6 +163,12 @@ def test_emulated_aarch64_gives_the_recorded_bits_on_odd_shapes(
     aarch64: Machine, aarch64_program: Path
 ) -> None:
     assert exact(output(aarch64, aarch64_program, "shapes")) == ODD_SHAPES
+
+
+def test_emulated_aarch64_gives_the_recorded_bits_of_every_kind(
+    aarch64: Machine, aarch64_program: Path
+) -> None:
+    assert_kinds_as_recorded(output(aarch64, aarch64_program, "kinds", "2"), ["2"])
 
 
 def test_train_gives_the_recorded_bits(isa: str) -> None:

@@ -1,4 +1,4 @@
-"""The core on many odd shapes, under AddressSanitizer and UndefinedBehaviorSanitizer."""
+"""The core on odd shapes and every kind, under AddressSanitizer and UndefinedBehaviorSanitizer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cpp_programs import NO_COMPILER, build_with_core, native, run_program
+from cpp_programs import NO_COMPILER, TRAIN_HASH, build_with_core, native, run_program
 from python_targets import BUILT, supported_targets
 
 FLAGS = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -20,16 +20,18 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     machine = native()
     if machine is None:
         pytest.skip(NO_COMPILER)
-    files = ["train_hash.cpp", "allocations.cpp"]
-    return build_with_core(machine, files, tmp_path_factory.mktemp("sanitizers"), FLAGS)
+    return build_with_core(machine, TRAIN_HASH, tmp_path_factory.mktemp("sanitizers"), FLAGS)
 
 
+@pytest.mark.parametrize("arguments", [("shapes",), ("kinds", "2")])
 @pytest.mark.parametrize("isa", BUILT)
-def test_sanitizers_have_nothing_to_report(isa: str, program: Path) -> None:
+def test_sanitizers_have_nothing_to_report(
+    isa: str, arguments: tuple[str, ...], program: Path
+) -> None:
     if isa not in supported_targets():
         pytest.skip(f"this CPU does not support {isa}")
     machine = native()
     assert machine is not None
-    done = run_program(machine, program, "shapes", isa=isa)
+    done = run_program(machine, program, *arguments, isa=isa)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

@@ -10,11 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from twolayer_ext.checks import Array
+
+ActivationName: TypeAlias = Literal[
+    "identity", "relu", "tanh", "logistic", "leaky_relu", "elu", "selu", "softplus", "gelu",
+    "gelu_tanh", "silu", "mish",
+]  # fmt: skip
 
 LEAKY_RELU_SLOPE = 0.01  # below zero
 # Klambauer et al. 2017, "Self-normalizing neural networks", appendix 2.

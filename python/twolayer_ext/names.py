@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from twolayer_ext.losses import Loss, LossFunction
-from twolayer_ext.optimizers import Optimizer
+from twolayer_ext.activations import ActivationName
+from twolayer_ext.losses import Loss, LossFunction, LossName
+from twolayer_ext.optimizers import Optimizer, OptimizerName
 
-ActivationName: TypeAlias = Literal[
-    "identity", "relu", "tanh", "logistic", "leaky_relu", "elu", "selu", "softplus", "gelu",
-    "gelu_tanh", "silu", "mish",
-]  # fmt: skip
-LossName: TypeAlias = Literal[
-    "cross_entropy", "logistic", "squared_error", "absolute_error", "huber", "poisson", "quantile"
+__all__ = [
+    "ActivationName",
+    "DtypeName",
+    "InitName",
+    "LossArgument",
+    "LossName",
+    "NormalizeName",
+    "OptimizerArgument",
+    "OptimizerName",
 ]
+
 LossArgument: TypeAlias = LossName | Loss | LossFunction
-OptimizerName: TypeAlias = Literal["sgd", "adam", "adamw", "lion", "rmsprop"]
 OptimizerArgument: TypeAlias = OptimizerName | Optimizer
 InitName: TypeAlias = Literal["auto", "he", "glorot", "lecun"]
 NormalizeName: TypeAlias = Literal["standard", "center", "scale"]

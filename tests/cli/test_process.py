@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import twolayer_ext as tl
-from cli_runs import command
+from cli_runs import QUICK, command
 from twolayer_ext import cli
 from twolayer_ext.cli import main
 from twolayer_ext.cli import train as train_command
@@ -34,7 +34,7 @@ def test_help_is_status_0(capsys):
 
 
 def test_as_a_process(tmp_path):
-    done = command("train", "--epochs", "1", "--out", "run")
+    done = command("train", *QUICK, "--out", "run")
     assert (done.returncode, done.stderr) == (0, "")
     done = command("train", "--activation", "swish")
     assert done.returncode == 2
@@ -73,7 +73,7 @@ def test_ctrl_c_saves_what_there_is(tmp_path):
     assert "saved in run: network.npz, history.json, training.png" in output
     steps = len(json.loads(Path("run/history.json").read_text())["step_loss"])
     assert f"interrupted after {steps} steps" in errors
-    assert tl.load("run/network.npz").layer_sizes == (64, 128, 10)
+    assert tl.load("run/network.npz").layer_sizes == (64, 512, 10)
 
 
 def test_ctrl_c_elsewhere(blobs, capsys, monkeypatch):
@@ -116,7 +116,7 @@ def test_closed_streams(closed):
 
 
 @pytest.mark.parametrize(
-    "line", ["--help", "train --help", "info", "train --epochs 2 --no-save", "check"]
+    "line", ["--help", "train --help", "info", "train --epochs 2 --hidden 16 --no-save", "check"]
 )
 def test_a_reader_that_left(line):
     done = shell(f"twolayer {line} | true")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import json
 import os
 import struct
@@ -19,12 +20,13 @@ from twolayer_ext.cli import train as train_command
 from twolayer_ext.cli.sources import load_sources
 from twolayer_ext.files import writing
 from twolayer_ext.training import fit
+from twolayer_ext.training.option_table import OPTIONS
 
 FOR_ANY_DATA = sorted(name for name in train_command.RECIPES if name.startswith("study"))
 
 
 def test_train_on_the_digits_saves_all_and_reaches_96_percent(tmp_path, capsys):
-    assert main(["train"]) == 0
+    assert main(["train", "--hidden", "64"]) == 0
     output, errors = capsys.readouterr()
     assert errors == ""  # no terminal, so no progress
     folder = tmp_path / "twolayer-run"
@@ -35,7 +37,6 @@ def test_train_on_the_digits_saves_all_and_reaches_96_percent(tmp_path, capsys):
     ]
     history = json.loads((folder / "history.json").read_text())
     assert history["val_accuracy"][-1] >= 0.96
-    assert len(history["step_loss"]) == 30 * -(-1197 // 32)
     assert (folder / "training.png").read_bytes().startswith(b"\x89PNG")
     network = tl.load(folder / "network.npz")
     sources = load_sources([], [], [], None, None)
@@ -56,8 +57,134 @@ def test_no_save_writes_nothing(tmp_path, blobs):
     assert list(tmp_path.iterdir()) == [blobs]
 
 
+def test_the_table_has_every_option_of_train_and_no_other():
+    """The command line is made from the table, so it has them, too."""
+    words = set(inspect.signature(tl.train).parameters) - {"x", "y"}
+    others = {"sample_weight", "validation_data", "callbacks", "network"}
+    assert set(OPTIONS) == words - others
+    assert all(name == option.name for name, option in OPTIONS.items())
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_option_is_in_the_help(name, capsys):
+    assert main(["train", "--help"]) == 0
+    assert f" {OPTIONS[name].flag}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_message_that_names_an_argument_names_the_option(name, capsys, monkeypatch):
+    def wrong(*_):
+        raise ValueError(f"{name}: 7; must be another")
+
+    monkeypatch.setattr(train_command, "load_sources", wrong)
+    assert_one_line_error(capsys, main(["train"]), f"error: {OPTIONS[name].flag}: 7; must be")
+
+
+def save_targets(kind, path="any.npz"):
+    """60 rows of 4 features with targets of a kind; return x and y."""
+    random = np.random.default_rng(2)
+    x = random.normal(size=(60, 4)).astype(np.float32)
+    truth = x @ np.array([1.0, -2.0, 0.5, 0.0], np.float32)
+    y = {
+        "int": np.digitize(truth, [-1, 1]),
+        "{0, 255}": np.where(truth > 0, 255, 0).astype(np.uint8),
+        "text": np.array(["ash", "elm", "oak"])[np.digitize(truth, [-1, 1])],
+        "bool": truth > 0,
+        "whole floats": np.where(truth > 0, 2.0, 1.0),
+        "matrix": np.stack([truth > 0, x[:, 1] > 0], axis=1).astype(np.int64),
+        "numbers": truth + 10,
+        "columns": np.stack([truth, -truth, x[:, 0]], axis=1),
+    }[kind]
+    np.savez(path, x=x, y=y)
+    return x, y
+
+
+KINDS = ["int", "{0, 255}", "text", "bool", "whole floats", "matrix", "numbers", "columns"]
+
+
+def assert_same_run(folder, result):
+    """Parameters to the bit, and the history but for the seconds."""
+    saved = tl.load(folder / "network.npz")
+    for (w, b), (v, c) in zip(saved.parameters, result.network.parameters, strict=True):
+        np.testing.assert_array_equal(w, v)
+        np.testing.assert_array_equal(b, c)
+    np.testing.assert_array_equal(saved.shift, result.network.shift)
+    assert (saved.classes is None) == (result.network.classes is None)
+    if saved.classes is not None:
+        np.testing.assert_array_equal(saved.classes, result.network.classes)
+    history = json.loads((folder / "history.json").read_text())
+    assert set(history) == set(result.history)
+    for name in set(history) - {"seconds"}:
+        assert history[name] == result.history[name], name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_command_line_gives_the_numbers_of_python(kind):
+    """With no option but the data; both have a tenth for validation, drawn by the same seed."""
+    x, y = save_targets(kind)
+    assert main(["train", "--data", "any.npz"]) == 0
+    assert_same_run(Path("twolayer-run"), tl.train(x, y, validation_fraction=0.1))
+
+
+def test_options_give_the_numbers_of_python(blobs):
+    line = "--loss logistic --optimizer rmsprop --seed 3 --validation-fraction 0.25 --epochs 3"
+    x, y = save_targets("matrix")
+    assert main(["train", "--data", "any.npz", *line.split()]) == 0
+    options = {"loss": "logistic", "optimizer": "rmsprop", "seed": 3, "epochs": 3}
+    assert_same_run(Path("twolayer-run"), tl.train(x, y, validation_fraction=0.25, **options))
+
+
+def test_the_digits_give_the_numbers_of_python():
+    """The embedded ones have the defaults of all data."""
+    sources = load_sources([], [], [], None, None)
+    assert main(["train", "--max-steps", "20"]) == 0
+    training, validation = sources.training, sources.validation
+    result = tl.train(
+        training.x, training.y, validation_data=(validation.x, validation.y), max_steps=20
+    )
+    assert_same_run(Path("twolayer-run"), result)
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "headings", "score"),
+    [
+        ("int", "", "accuracy", "val_accuracy"),
+        ("matrix", "", "accuracy", "val_accuracy"),
+        ("numbers", "", "R²", "val_r2"),
+        ("columns", "--loss huber delta=0.5", "R²", "val_r2"),
+        ("int", "--loss poisson", "R²", "val_r2"),
+        ("int", "--loss quantile levels=0.2,0.8", "R²", "val_r2"),
+    ],
+)
+def test_tables_speak_of_the_score_that_the_network_has(kind, line, headings, score, capsys):
+    save_targets(kind)
+    arguments = ["--test-data", "any.npz", *QUICK, *line.split()]
+    assert main(["train", "--data", "any.npz", *arguments]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["set", "rows", "loss", headings] in lines
+    first = " ".join(next(line for line in lines if line[:1] == ["epoch"]))
+    assert first == f"epoch loss {headings} val loss val {headings} learning rate seconds"
+    history = json.loads(Path("twolayer-run/history.json").read_text())
+    shown = next(line for line in lines if line[:1] == ["validation"])[-1]
+    value = history[score][-1]
+    assert shown == (f"{value:.2%}" if score == "val_accuracy" else f"{value:.3f}")
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "diabetes"])
+def test_data_sets_of_scikit_learn_by_name(name, capsys):
+    assert main(["train", "--data", name, *QUICK, "--no-save"]) == 0
+    data = tl.datasets.load_sklearn(name)
+    assert capsys.readouterr().out.startswith(f"{name}: {len(data)} training rows, 10% of them")
+
+
+def test_without_scikit_learn_one_line_names_the_extra(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    assert_one_line_error(capsys, main(["train", "--data", "iris"]), "twolayer-ext[sklearn]")
+
+
 def test_every_option_of_train_reaches_it(blobs, monkeypatch):
     seen = {}
+    save_targets("numbers", "numbers.npz")
 
     def spy(network_class, x, y, options, **others):
         seen.update(options)
@@ -103,15 +230,25 @@ def test_every_option_of_train_reaches_it(blobs, monkeypatch):
     }
     assert {name: seen[name] for name in given} == given
     assert set(seen) == set(train_command.DEFAULTS)
-    sgd = "--optimizer sgd --momentum 0.9 --nesterov --normalize none --init he --no-save"
+    compute = "--compute-dtype float32 --activation silu --no-save"
+    assert main(["train", "--data", str(blobs), *QUICK, *compute.split()]) == 0
+    assert (seen["compute_dtype"], seen["activation"]) == ("float32", "silu")
+    sgd = (
+        "--optimizer sgd --momentum 0.9 --nesterov --normalize none --init he --no-save --epochs 2"
+    )
     assert main(["train", "--data", str(blobs), "--hidden", *sgd.split()]) == 0
     assert seen["hidden_sizes"] == []
     assert (seen["momentum"], seen["nesterov"]) == (0.9, True)
     assert (seen["normalize"], seen["init"]) == (None, "he")
+    line = "--optimizer rmsprop --alpha 0.9 --centred --loss huber delta=0.5 --no-normalize-targets"
+    assert main(["train", "--data", "numbers.npz", *QUICK, "--no-save", *line.split()]) == 0
+    assert (seen["alpha"], seen["centred"], seen["normalize_targets"]) == (0.9, True, False)
+    assert seen["loss"] == tl.losses.Huber(delta=0.5)
     seen.clear()
     line = "--average-epochs 2 --schedule one-cycle --epochs 3 --no-save --dropout 0.1"
     assert main(["train", "--data", str(blobs), *line.split()]) == 0
     assert (seen["average_epochs"], seen["dropout"]) == (2, 0.1)
+    assert seen["loss"] is None
     assert [seen["schedule"](step, 50) for step in range(50)] == [
         tl.schedules.one_cycle()(step, 50) for step in range(50)
     ]
@@ -215,6 +352,17 @@ def test_a_recipe_with_epochs_given_counts_epochs(blobs):
     assert len(json.loads(Path("run/history.json").read_text())["loss"]) == 2
 
 
+@pytest.mark.parametrize("line", ["--optimizer adam", "--learning-rate-decay 0.9", "--epochs 2"])
+def test_what_is_given_takes_the_place_of_a_recipes(line, blobs):
+    """Of its schedule, its number of steps, and the hyper-parameters of its optimizer."""
+    for recipe in FOR_ANY_DATA:
+        arguments = f"--recipe {recipe} {line} --max-steps 2 --normalize standard --no-save"
+        assert main(["train", "--data", str(blobs), *arguments.split()]) == 0
+    np.savez("images.npz", x=np.zeros((20, 3072), np.uint8), y=np.arange(20) % 2)
+    arguments = f"--recipe best-10 {line} --max-steps 2 --no-save"
+    assert main(["train", "--data", "images.npz", *arguments.split()]) == 0
+
+
 def test_separate_validation_and_test_data_and_a_limit(blobs, capsys):
     data = ["--data", str(blobs), "--validation-data", str(blobs), "--test-data", str(blobs)]
     assert main(["train", *data, "--limit", "100", *QUICK, "--no-save"]) == 0
@@ -246,16 +394,18 @@ def test_the_network_has_an_output_for_every_class_that_the_data_knows(blobs):
     [
         ({"x": np.zeros((4, 7), np.float32)}, "7 features a row; must have 5"),
         ({"y": np.array([0, 1, 2, 3])}, "3 in row 3"),
+        ({"y": np.array(["a", "b", "c", "d"])}, "type <U1; labels must be numbers"),
         ({"x": np.full((4, 5), np.nan, np.float32)}, "nan in row 0"),
     ],
-    ids=["features", "class", "nan"],
+    ids=["features", "class", "text", "nan"],
 )
 def test_data_that_does_not_fit_is_refused_before_training(option, wrong, part, blobs, capsys):
     np.savez("other.npz", **{"x": np.zeros((4, 5), np.float32), "y": np.arange(4) % 2} | wrong)
     status = main(["train", "--data", str(blobs), option, "other.npz", *QUICK, "--out", "run"])
     output = capsys.readouterr()
     assert (status, output.out) == (2, "")
-    assert f" of {option}: {part}" in output.err
+    assert f" of {option}: " in output.err
+    assert part in output.err
     assert not Path("run").exists()
 
 

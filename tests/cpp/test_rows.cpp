@@ -26,11 +26,7 @@ inline constexpr int tile_vectors = 2;
 #include <vector>
 
 #include "kernels/bfloat16/emulated.hpp"
-//
-#include "kernels/bfloat16/gather.hpp"
-#include "kernels/forward.hpp"
-#include "kernels/sparse.hpp"
-#include "kernels/update.hpp"
+#include "kernels/bfloat16/target_table.hpp"
 
 namespace {
 
@@ -176,9 +172,9 @@ std::vector<T> gathered(Gather<T> g) {
   return result;
 }
 std::vector<Pair> gathered_pairs(const Gather<float>& g) {
-  const std::int64_t plain = twolayer::plain_size(g.samples, g.inputs);
+  const std::int64_t plain = twolayer::along_size<Bfloat16>(g.samples, g.inputs);
   std::vector<Pair> result(
-      static_cast<std::size_t>(plain + twolayer::paired_size(g.samples, g.inputs)));
+      static_cast<std::size_t>(plain + twolayer::across_size<Bfloat16>(g.samples, g.inputs)));
   gather(Bfloat16Gather{g, {result.data(), result.data() + plain}}, {0, panel_count(g.inputs)});
   return result;
 }
@@ -310,34 +306,50 @@ void shared(std::int64_t total, std::int64_t threads, const Body& body) {
 
 template <class T>
 struct Parameters {
-  std::vector<T> weights, state1, state2, squares;
+  std::vector<T> weights, states[twolayer::most_states], gradient, squares;
+
+  bool operator==(const Parameters& other) const {
+    bool equal = same(weights, other.weights) && same(gradient, other.gradient) &&
+                 same(squares, other.squares);
+    for (int s = 0; s < twolayer::most_states; ++s) equal &= same(states[s], other.states[s]);
+    return equal;
+  }
 };
 
+constexpr int stored = -1;  // in the place of an optimizer
+
 template <class T>
-Update<T> update_of(Parameters<T>& p, OptimizerKind kind, bool decayed, bool with_squares,
-                    std::int64_t samples, std::int64_t inputs, std::int64_t outputs,
-                    const std::vector<T>& doutput) {
-  Update<T> u{};
+Update<Exact<T>> update_of(Parameters<T>& p, int kind, bool decayed, bool with_squares,
+                           std::int64_t samples, std::int64_t inputs, std::int64_t outputs,
+                           const std::vector<T>& doutput) {
+  Update<Exact<T>> u{};
   u.doutput = doutput.data();
   u.samples = samples;
   u.inputs = inputs;
   u.outputs = outputs;
   u.two_reg = decayed ? T(1e-2) : T(0);
-  u.weights = p.weights.data();
-  u.weights_state1 = p.state1.data();
-  u.weights_state2 = p.state2.data();
   u.squares = with_squares ? p.squares.data() : nullptr;
+  u.weights.parameters = p.weights.data();
+  if (kind == stored) {
+    u.weights.gradient = p.gradient.data();
+    return u;
+  }
+  u.weights.updated = p.weights.data();
+  for (int s = 0; s < twolayer::most_states; ++s) u.weights.state[s] = p.states[s].data();
   u.step.kind = kind;
-  u.step.learning_rate = T(0.1);
-  u.step.weight_decay = decayed ? T(1e-2) : T(0);
-  u.step.decayed = T(1) - T(1e-3);
-  u.step.momentum = T(0.9);
-  u.step.one_minus_beta1 = T(0.1);
-  u.step.beta2 = T(0.999);
-  u.step.one_minus_beta2 = T(0.001);
-  u.step.epsilon = T(1e-8);
-  u.step.step_size = T(1e-2);
-  u.step.inverse_sqrt_correction2 = T(2);
+  Optimizers::with(kind, [&]<class Kind>() {
+    const auto value = [&](const char* name) {
+      if (std::strcmp(name, "weight_decay") == 0) return decayed ? 1e-2 : 0.0;
+      if (std::strcmp(name, "beta2") == 0) return 0.999;
+      return std::strcmp(name, "epsilon") == 0 ? 1e-8 : 0.9;
+    };
+    double hyperparameters[4] = {};
+    for (int i = 0; i < Kind::hyperparameters.count(); ++i) {
+      hyperparameters[i] = value(Kind::hyperparameters.all[i]);
+    }
+    double powers[2] = {1, 1};
+    Kind::begin_step(hyperparameters, 0.1, powers, u.step.constants);
+  });
   return u;
 }
 
@@ -363,9 +375,15 @@ void check_sparse(const char* name, ElementType type, std::int64_t samples, std:
   std::fill(bias.begin() + outputs, bias.end(), T(0));
   const auto result = [&](std::int64_t threads, bool by_samples, auto&& run) {
     std::vector<T> output(static_cast<std::size_t>(samples * padded(outputs)));
-    const Forward<T> f{
-        batch.values.data(), weights.data(), bias.data(), output.data(), samples, inputs, outputs,
-        Activation::tanh};
+    Forward<Exact<T>> f{};
+    f.input = batch.values.data();
+    f.weights = weights.data();
+    f.bias = bias.data();
+    f.output = output.data();
+    f.samples = samples;
+    f.inputs = inputs;
+    f.outputs = outputs;
+    f.activation = Activations::index_of<Tanh>();
     const twolayer::Range all_samples{0, samples}, all_panels{0, panel_count(outputs)};
     shared(by_samples ? samples : panel_count(outputs), threads, [&](twolayer::Range part) {
       run(f, by_samples ? part : all_samples, by_samples ? all_panels : part);
@@ -373,12 +391,12 @@ void check_sparse(const char* name, ElementType type, std::int64_t samples, std:
     return output;
   };
   const std::vector<T> wanted =
-      result(1, true, [](const Forward<T>& f, auto s, auto p) { forward(f, s, p); });
+      result(1, true, [](const Forward<Exact<T>>& f, auto s, auto p) { forward(f, s, p); });
   for (std::int64_t threads = 1; threads <= 4; ++threads) {
     for (const bool by_samples : {false, true}) {
-      const std::vector<T> got =
-          result(threads, by_samples,
-                 [&](const Forward<T>& f, auto s, auto p) { forward_sparse(sparse, f, s, p); });
+      const std::vector<T> got = result(
+          threads, by_samples,
+          [&](const Forward<Exact<T>>& f, auto s, auto p) { forward_sparse(sparse, f, s, p); });
       add_to_digest(got);
       check(same(got, wanted), "sparse forward", name, samples, inputs, outputs);
     }
@@ -386,25 +404,27 @@ void check_sparse(const char* name, ElementType type, std::int64_t samples, std:
 
   const std::vector<T> doutput = matrix_in_panels<T>(samples, outputs);
   std::vector<std::int64_t> cursors(static_cast<std::size_t>(samples));
-  Parameters<T> start{
-      weights, matrix_in_panels<T>(inputs, outputs), matrix_in_panels<T>(inputs, outputs),
-      std::vector<T>(static_cast<std::size_t>(panel_count(inputs) * panel_count(outputs)))};
-  for (T& v : start.state2) v = v * v;
-  for (const OptimizerKind kind :
-       {OptimizerKind::store, OptimizerKind::sgd, OptimizerKind::momentum, OptimizerKind::nesterov,
-        OptimizerKind::adam, OptimizerKind::adamw}) {
+  Parameters<T> start;
+  start.weights = weights;
+  for (std::vector<T>& state : start.states) {
+    state = matrix_in_panels<T>(inputs, outputs);
+    for (T& v : state) v = v * v;
+  }
+  start.gradient.resize(weights.size());
+  start.squares.resize(static_cast<std::size_t>(panel_count(inputs) * panel_count(outputs)));
+  for (int kind = stored; kind < Optimizers::size; ++kind) {
     for (int variant = 0; variant < 4; ++variant) {
       const bool decayed = variant % 2 == 1;
       const bool with_squares = variant / 2 == 1;
       const auto updated = [&](std::int64_t threads, bool of_sparse) {
         Parameters<T> p = start;
-        Update<T> u = update_of(p, kind, decayed, with_squares, samples, inputs, outputs, doutput);
+        auto u = update_of(p, kind, decayed, with_squares, samples, inputs, outputs, doutput);
         u.input = of_sparse ? nullptr : batch.values.data();
         shared(panel_count(inputs), threads, [&](twolayer::Range blocks) {
           if (of_sparse) {
             update_sparse(sparse, u, blocks, cursors.data());
           } else {
-            update_weights(u, blocks);
+            update_weights(u, blocks, static_cast<T*>(nullptr));
           }
         });
         return p;
@@ -413,11 +433,7 @@ void check_sparse(const char* name, ElementType type, std::int64_t samples, std:
       for (std::int64_t threads = 1; threads <= 4; ++threads) {
         const Parameters<T> got = updated(threads, true);
         add_to_digest(got.weights);
-        const bool all_same = same(got.weights, wanted_parameters.weights) &&
-                              same(got.state1, wanted_parameters.state1) &&
-                              same(got.state2, wanted_parameters.state2) &&
-                              same(got.squares, wanted_parameters.squares);
-        check(all_same, "sparse update", name, samples, inputs, outputs);
+        check(got == wanted_parameters, "sparse update", name, samples, inputs, outputs);
       }
     }
   }

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from twolayer_ext.cli.arguments import build_parser
-from twolayer_ext.cli.train import TRAIN_OPTIONS
+from twolayer_ext.cli.options import ARGUMENTS
 from twolayer_ext.errors import DivergenceError, TwolayerError
 
 EXIT_USAGE = 2
@@ -16,8 +16,8 @@ EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 # Arguments of train() where its messages name them, and not an English word that is spelled alike.
 _ARGUMENT = re.compile(
-    rf"(?<![\w-])(?:{'|'.join(TRAIN_OPTIONS)})(?=[:\[=])"
-    rf"|\b(?:{'|'.join(name for name in TRAIN_OPTIONS if '_' in name)})\b"
+    rf"(?<![\w-])(?:{'|'.join(ARGUMENTS)})(?=[:\[=])"
+    rf"|\b(?:{'|'.join(name for name in ARGUMENTS if '_' in name)})\b"
 )
 
 

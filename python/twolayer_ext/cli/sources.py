@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from twolayer_ext import datasets
-from twolayer_ext.checks import as_labels, as_rows
 from twolayer_ext.datasets import Dataset
+from twolayer_ext.datasets.sklearn import SKLEARN_NAMES
 from twolayer_ext.files.npy import map_npy, read_npz
+from twolayer_ext.losses import Task
+from twolayer_ext.rows import as_rows
 from twolayer_ext.streams import Purpose, generator
 
 EMBEDDED = "digits"
@@ -32,7 +33,7 @@ split:
 
 @dataclass(frozen=True)
 class Sources:
-    """What the options brought to train on and to evaluate; views of loaded rows where possible."""
+    """What the options brought to train on and to evaluate: views of the loaded rows."""
 
     training: Dataset
     validation: Dataset | None
@@ -41,26 +42,22 @@ class Sources:
     validation_option: str = "--data"  # where the validation set comes from
     test_option: str = "--data"
 
-    def checked(self, features: int, classes: int, dtype: str) -> Sources:
-        """Return them as `train` and `evaluate` read it, for a network of these sizes.
+    def check(self, task: Task, features: int, dtype: str) -> None:
+        """Raise what `train` and `evaluate` would, naming the option that the data came from.
 
         Raises
         ------
         ValueError, TypeError
-            Data of other sizes or types; the message names the option they came from.
+            Data of other sizes or types than a network of this task, features and dtype takes.
         """
-
-        def check(part: Dataset, option: str) -> Dataset:
-            x = as_rows(part.x, features=features, dtype=dtype, name=f"x of {option}")
-            y = as_labels(part.y, rows=len(x), classes=classes, name=f"y of {option}")
-            return replace(part, x=x, y=y)
-
-        return replace(
-            self,
-            training=check(self.training, "--data"),
-            validation=self.validation and check(self.validation, self.validation_option),
-            test=self.test and check(self.test, self.test_option),
-        )
+        for part, option in (
+            (self.training, "--data"),
+            (self.validation, self.validation_option),
+            (self.test, self.test_option),
+        ):
+            if part is not None:
+                as_rows(part.x, features=features, dtype=dtype, name=f"x of {option}")
+                task.encode(part.y, rows=len(part), name=f"y of {option}")
 
 
 def load_sources(
@@ -112,8 +109,8 @@ def is_digits(data: Sequence[str]) -> bool:
     return not data or list(data) == [EMBEDDED]
 
 
-def load_rows(data: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.int64] | None, Sequence[str]]:
-    """Load what ``twolayer predict`` reads: x, y (None without labels), class names (maybe none).
+def load_rows(data: Sequence[str]) -> tuple[NDArray[Any], Dataset | None]:
+    """Load what ``twolayer predict`` reads: x, and the data set with its targets, if it has any.
 
     Besides all that `train` takes: one .npy file, and an .npz file or a folder without y. x has
     shape (rows, features): images are made rows.
@@ -125,20 +122,22 @@ def load_rows(data: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.int64] | No
     FileFormatError, OSError
         A file is broken or missing.
     """
-    x = _load_unlabelled(Path(data[0])) if len(data) == 1 else None
+    x = None
+    if len(data) == 1 and data[0] not in (EMBEDDED, *SKLEARN_NAMES):
+        x = _load_unlabelled(Path(data[0]))
     if x is None:
         labelled = _load_evaluation_set(data)
-        return labelled.x, labelled.y, labelled.class_names
+        return labelled.x, labelled
     if x.ndim < 2 or x.size == 0:
         raise ValueError(
             f"{data[0]}: x has shape {x.shape}; it should be (rows, features), none of them 0, or "
             "(images, height, width)"
         )
-    return x.reshape(len(x), -1), None, ()
+    return x.reshape(len(x), -1), None
 
 
 def _load_unlabelled(path: Path) -> NDArray[Any] | None:
-    """Load x if labels are missing; None if they are there, or this is data of another kind."""
+    """Load x if targets are missing; None if they are there, or this is data of another kind."""
     if path.suffix == ".npy":
         return map_npy(path)
     if path.suffix == ".npz":
@@ -158,13 +157,15 @@ def _load_evaluation_set(data: Sequence[str]) -> Dataset:
 
 
 def _form(data: Sequence[str]) -> str:
-    """Tell the form of the data by its paths: digits, cifar10, idx or arrays."""
+    """Tell the form of the data by its paths: digits, sklearn, cifar10, idx or arrays."""
     if is_digits(data):
         return "digits"
     if len(data) == 2:
         return "idx"
     if len(data) > 2:
         raise ValueError(f"{' '.join(data)}: {len(data)} paths; should be one, or two IDX files")
+    if data[0] in SKLEARN_NAMES:
+        return "sklearn"
     path = Path(data[0])
     if path.is_dir():
         arrays = any(entry.suffix == ".npy" for entry in path.iterdir())
@@ -191,6 +192,8 @@ def _load(data: Sequence[str]) -> tuple[Dataset, Dataset | None]:
         shuffled = replace(digits, x=digits.x[order], y=digits.y[order])
         end = DIGITS_TRAINING + DIGITS_VALIDATION
         return shuffled.part(0, end), shuffled.part(end, None)
+    if form == "sklearn":
+        return datasets.load_sklearn(data[0]), None
     if form == "cifar10":
         return datasets.load_cifar10(data[0])
     if form == "idx":

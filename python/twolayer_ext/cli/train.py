@@ -13,15 +13,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
-from twolayer_ext import checks, plots, recipes
-from twolayer_ext.cli.augment import parse_augment
-from twolayer_ext.cli.schedule import parse_schedule
-from twolayer_ext.cli.sources import SPLIT_HELP, Sources, is_digits, load_sources
+from twolayer_ext import checks, losses, plots, recipes, scores
+from twolayer_ext.checks import Array
+from twolayer_ext.cli.options import given_options, one_of_each
+from twolayer_ext.cli.sources import SPLIT_HELP, Sources, load_sources
 from twolayer_ext.errors import MissingExtraError, TrainingInterrupted
 from twolayer_ext.files.writing import check_writable, whole_file
 from twolayer_ext.network import Network, load
-from twolayer_ext.tables import Table, percent
+from twolayer_ext.tables import Table
 from twolayer_ext.training import DEFAULTS, EpochEvent, TrainOptions, TrainResult, fit
+from twolayer_ext.training.defaults import default
 
 RECIPES: dict[str, Callable[[], TrainOptions]] = {
     "study-sgd-tuned": lambda: recipes.study_sgd("tuned"),
@@ -31,30 +32,14 @@ RECIPES: dict[str, Callable[[], TrainOptions]] = {
     "best-60": lambda: recipes.best(60),
     "best-300": lambda: recipes.best(300),
 }
-COMMAND_DEFAULTS: TrainOptions = {"optimizer": "adam", "learning_rate": 1e-3, "epochs": 20}
-# Weights that start small and are held back show the strokes of the pen in the picture.
-DIGITS_DEFAULTS: TrainOptions = {
-    **COMMAND_DEFAULTS,
-    "hidden_sizes": (128,),
-    "init": 0.01,
-    "normalize": "center",
-    "reg": 1e-3,
-    "batch_size": 32,
-    "epochs": 30,
-}
 DEFAULTS_HELP = f"""\
 defaults:
-  With --recipe, those of the recipe; --epochs then lets the recipe's number of steps go,
-  --schedule its learning-rate decay.
-  Without, --optimizer adam --learning-rate 0.001 --epochs 20; for the digits besides
-  --hidden 128 --init 0.01 --normalize center --reg 0.001 --batch-size 32 --epochs 30
-  (--init only while --hidden is not given).
-  All others are those of twolayer_ext.train().
+  Those of twolayer_ext.train(): what no default stands for above follows from the data and the
+  optimizer. With --recipe, those of the recipe; --epochs then lets the recipe's number of steps
+  go, --schedule its learning-rate decay, and --learning-rate-decay its schedule.
 
 {SPLIT_HELP}"""
 EVALUATED_TRAINING_ROWS = 10_000
-# Options that reach train() as they are; those of data and network are paths here.
-TRAIN_OPTIONS = frozenset(TrainOptions.__annotations__) - {"validation_data", "network"}
 NETWORK_OPTIONS = frozenset({"hidden_sizes", "activation", "init", "normalize", "dtype"})
 NETWORK_FILE, HISTORY_FILE, PICTURE_FILE = "network.npz", "history.json", "training.png"
 
@@ -70,22 +55,23 @@ def run(arguments: argparse.Namespace) -> int:
     )
     options = _train_options(arguments)
     network = None if arguments.network is None else load(arguments.network)
+    classes = None
     if network is None:
-        classes = len(sources.training.class_names)
-        if classes < 2:
-            raise ValueError(f"--data: {classes} class; it should hold at least 2")
-        sources = sources.checked(
-            sources.training.x.shape[1], classes, checks.dtype_name(options["dtype"])
+        training, loss = sources.training, options["loss"]
+        classes = _classes(sources, loss)
+        task, _ = losses.read(
+            training.y, rows=len(training), loss=loss, classes=classes, name="y of --data"
         )
+        dtype = checks.dtype_name(default("dtype", options["dtype"]))
+        sources.check(task, training.x.shape[1], dtype)
     else:
-        classes = network.layer_sizes[-1]
-        sources = sources.checked(network.layer_sizes[0], classes, network.dtype)
+        sources.check(network.task, network.layer_sizes[0], network.dtype)
     options["network"] = network
     options["validation_fraction"] = sources.validation_fraction
     if sources.validation is not None:
         options["validation_data"] = (sources.validation.x, sources.validation.y)
-    table = _epoch_table()
-    options["callbacks"] = (lambda event: _print_epoch(table, event),)
+    table = _EpochTable()
+    options["callbacks"] = (table.row,)
 
     if arguments.no_save:
         return _train_and_save(sources, options, classes, None)
@@ -93,42 +79,25 @@ def run(arguments: argparse.Namespace) -> int:
         return _train_and_save(sources, options, classes, folder)
 
 
+def _classes(sources: Sources, loss: object) -> Array | None:
+    """Return the labels that the data set knows, also those that no training row is of.
+
+    None where the loss is one of numbers, or `train` has to say what is wrong with y.
+    """
+    classes = sources.training.classes
+    of_numbers = isinstance(loss, losses.Loss) and loss.takes not in ("labels", "indicators")
+    return None if classes is None or len(classes) < 2 or of_numbers else classes
+
+
 def _train_options(arguments: argparse.Namespace) -> TrainOptions:
-    """Arguments of `train`: its defaults, those of the command or the recipe, what was given."""
-    given = {name: value for name, value in vars(arguments).items() if name in TRAIN_OPTIONS}
-    if "schedule" in given:
-        given["schedule"] = parse_schedule(given["schedule"])
-    if "augment" in given:
-        given["augment"] = parse_augment(given["augment"])
-    if len(given.get("dropout", ())) == 1:  # for all layers
-        given["dropout"] = given["dropout"][0]
-    if "class_weight" in given:
-        given["class_weight"] = _class_weight(given["class_weight"])
-    chosen: dict[str, Any]
+    """Arguments of `train`: its defaults, those of the recipe, what was given."""
+    given = given_options(arguments)
+    chosen: dict[str, Any] = {}
     if arguments.recipe is not None:
-        chosen = {**RECIPES[arguments.recipe]()}
-        if "epochs" in given:
-            chosen.pop("max_steps", None)
-        if "schedule" in given:
-            chosen.pop("learning_rate_decay", None)
-    elif is_digits(arguments.data) and arguments.network is None:
-        chosen = {**DIGITS_DEFAULTS}
-        if "hidden_sizes" in given:  # small weights would leave a deeper net dead
-            del chosen["init"]
-    else:
-        chosen = {**COMMAND_DEFAULTS}
+        chosen = one_of_each(RECIPES[arguments.recipe](), given)
     if arguments.network is not None:  # it has these; given ones are compared with its own
         chosen = {name: value for name, value in chosen.items() if name not in NETWORK_OPTIONS}
     return cast(TrainOptions, {**DEFAULTS, **chosen, **given})
-
-
-def _class_weight(words: list[str]) -> str | list[float]:
-    if len(words) == 1:
-        return words[0]
-    try:
-        return [float(word) for word in words]
-    except ValueError as error:
-        raise ValueError(f"--class-weight: {error}; must be numbers, or balanced") from None
 
 
 @contextmanager
@@ -149,7 +118,7 @@ def _output_folder(folder: Path) -> Iterator[Path]:
 
 
 def _train_and_save(
-    sources: Sources, options: TrainOptions, classes: int, folder: Path | None
+    sources: Sources, options: TrainOptions, classes: Array | None, folder: Path | None
 ) -> int:
     print(_describe(sources), flush=True)
     try:
@@ -180,46 +149,67 @@ def _describe(sources: Sources) -> str:
     return ", ".join(parts)
 
 
-def _epoch_table() -> Table:
-    return Table(
-        ["epoch", "loss", "accuracy", "val loss", "val accuracy", "learning rate", "seconds"]
-    )
+class _EpochTable:
+    """Prints a line after each epoch, with the score that the network has."""
+
+    def __init__(self) -> None:
+        self._table: Table | None = None
+
+    def row(self, event: EpochEvent) -> None:
+        name = event.network.score_name
+        last = {key: values[-1] for key, values in event.history.items() if values}
+        cells = {
+            "epoch": str(event.epoch),
+            "loss": _loss(last["loss"]),
+            scores.label(name): _score(name, last.get(name)),
+            "val loss": _loss(last["val_loss"]),
+            f"val {scores.label(name)}": _score(name, last.get(f"val_{name}")),
+            "learning rate": f"{last['learning_rate']:.3g}",
+            "seconds": f"{last['seconds']:.2f}",
+        }
+        cells = {heading: cell for heading, cell in cells.items() if cell}
+        if self._table is None:
+            self._table = Table(list(cells))
+        self._table.row(list(cells.values()))
 
 
-def _print_epoch(table: Table, event: EpochEvent) -> None:
-    last = {name: values[-1] for name, values in event.history.items() if values}
-    table.row(
-        [
-            str(event.epoch),
-            f"{last['loss']:.4f}",
-            percent(last["accuracy"]),
-            "-" if math.isnan(last["val_loss"]) else f"{last['val_loss']:.4f}",
-            percent(last["val_accuracy"]),
-            f"{last['learning_rate']:.3g}",
-            f"{last['seconds']:.2f}",
-        ]
-    )
+def _loss(value: float) -> str:
+    """Return a loss as a table shows it: those of numbers are as large as the numbers squared."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:.4f}" if value < 1000 else f"{value:.5g}"
+
+
+def _score(name: str, value: float | None) -> str:
+    """Return a score as a table shows it, nothing where the loss has none."""
+    return "" if value is None else scores.text(name, value, decimals=2)
 
 
 def _evaluate(result: TrainResult[Network], sources: Sources) -> None:
     network, history = result.network, result.history
-    table = Table(["set", "rows", "loss", "accuracy"])
+    name = network.score_name
+    of_score = [scores.label(name)] if name else []
+    table = Table(["set", "rows", "loss", *of_score])
+
+    def row(part: str, rows: str, loss: float, score: float) -> None:
+        shown = [scores.text(name, score, decimals=2)] if name else []
+        table.row([part, rows, _loss(loss), *shown])
+
     if sources.validation_fraction == 0.0:  # else only train() knows which rows it trained on
         x, y = sources.training.x, sources.training.y
         rows = min(len(x), EVALUATED_TRAINING_ROWS)
-        name = "training" if rows == len(x) else "training, first"
-        loss, accuracy = network.evaluate(x[:rows], y[:rows])
-        table.row([name, f"{rows:,}", f"{loss:.4f}", percent(accuracy)])
+        part = "training" if rows == len(x) else "training, first"
+        row(part, f"{rows:,}", *network.evaluate(x[:rows], y[:rows]))
     if sources.validation is not None:
-        loss, accuracy = network.evaluate(sources.validation.x, sources.validation.y)
-        table.row(["validation", f"{len(sources.validation):,}", f"{loss:.4f}", percent(accuracy)])
+        x, y = sources.validation.x, sources.validation.y
+        row("validation", f"{len(x):,}", *network.evaluate(x, y))
     elif sources.validation_fraction:
         chosen = -1 if result.best_epoch is None else result.best_epoch - 1
-        loss, accuracy = history["val_loss"][chosen], history["val_accuracy"][chosen]
-        table.row(["validation", "", f"{loss:.4f}", percent(accuracy)])
+        score = history[f"val_{name}"][chosen] if name else math.nan
+        row("validation", "", history["val_loss"][chosen], score)
     if sources.test is not None:
-        loss, accuracy = network.evaluate(sources.test.x, sources.test.y)
-        table.row(["test", f"{len(sources.test):,}", f"{loss:.4f}", percent(accuracy)])
+        x, y = sources.test.x, sources.test.y
+        row("test", f"{len(x):,}", *network.evaluate(x, y))
 
 
 def _save(folder: Path, result: TrainResult[Network], sources: Sources) -> None:

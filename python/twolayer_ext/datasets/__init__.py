@@ -6,6 +6,7 @@ from twolayer_ext.datasets.dataset import Dataset
 from twolayer_ext.datasets.digits import load_digits
 from twolayer_ext.datasets.fetch import fetch_cifar10
 from twolayer_ext.datasets.idx import load_idx
+from twolayer_ext.datasets.sklearn import load_sklearn
 
 __all__ = [
     "Dataset",
@@ -14,4 +15,5 @@ __all__ = [
     "load_cifar10",
     "load_digits",
     "load_idx",
+    "load_sklearn",
 ]

@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twolayer_ext.datasets.dataset import Dataset
+from twolayer_ext.datasets.dataset import Dataset, names_of_labels
 from twolayer_ext.errors import FileFormatError
 from twolayer_ext.files.npy import map_npy, read_npz
 
 _NAMES = ("x", "y", "class_names")
-# Without class names a label may be anything; one far beyond the number of rows is a mistake.
-_MOST_UNNAMED_CLASSES = 10_000
 
 
 def load_arrays(path: str | os.PathLike[str]) -> Dataset:
@@ -26,16 +24,18 @@ def load_arrays(path: str | os.PathLike[str]) -> Dataset:
     path : path
         A .npz file with arrays ``x``, ``y`` and, if wanted, ``class_names``; or a folder with
         ``x.npy``, ``y.npy`` and, if wanted, ``class_names.npy``. x has shape (n, ...) and any
-        numeric dtype, y has shape (n,) and an integer dtype, class_names has shape (c,) and text.
+        numeric dtype; y has shape (n,) or (n, columns) and is of what `train` takes: labels of any
+        type, numbers. class_names has shape (c,) and text: a name for each label, or for the
+        labels 0 to c - 1, of which y need not hold all.
 
     Returns
     -------
     Dataset
         x (n, d) in the dtype of the file, with image_shape ``x.shape[1:]`` if the file's x has more
-        than two dimensions; y int64 (n,). Without class_names the classes are "0", "1", ... up to
-        the largest label. x is a read-only memory map when the file is .npy, or .npz written
-        without compression and aligned; a .npz member that is mapped is not compared with its
-        checksum.
+        than two dimensions; y in the dtype of the file, a copy. Without class_names the labels are
+        the names; where y holds no labels, there are none. x is a read-only memory map when the
+        file is .npy, or .npz written without compression and aligned; a .npz member that is mapped
+        is not compared with its checksum.
 
     Raises
     ------
@@ -59,7 +59,8 @@ def load_arrays(path: str | os.PathLike[str]) -> Dataset:
     missing = [name for name in ("x", "y") if name not in arrays]
     if missing:
         raise FileFormatError(f"{path}: holds no array called {' or '.join(missing)}")
-    x, y = arrays["x"], _as_int64(arrays["y"], path)
+    x, y = arrays["x"], arrays["y"]
+    y = np.array(y, y.dtype.newbyteorder("="))
     if x.ndim < 2 or x.size == 0:
         raise FileFormatError(f"{path}: x has shape {x.shape}; (n, d) or (n, ...) is needed")
     try:
@@ -74,24 +75,11 @@ def load_arrays(path: str | os.PathLike[str]) -> Dataset:
         raise FileFormatError(f"{path}: {error}") from error
 
 
-def _as_int64(labels: NDArray[Any], path: Path) -> NDArray[np.int64]:
-    if labels.dtype.kind not in "iu" or labels.ndim != 1:
+def _names(names: NDArray[Any] | None, y: NDArray[Any], path: Path) -> tuple[str, ...]:
+    if names is None:
+        return names_of_labels(y)
+    if names.dtype.kind != "U" or names.ndim != 1:
         raise FileFormatError(
-            f"{path}: y is {labels.dtype} of shape {labels.shape}; whole numbers, (n,), are needed"
+            f"{path}: class_names is {names.dtype} of shape {names.shape}; (c,) text is needed"
         )
-    if labels.dtype.kind == "u" and labels.size and labels.max() > np.iinfo(np.int64).max:
-        raise FileFormatError(f"{path}: y holds a label of {labels.max()}")
-    return np.array(labels, np.int64)
-
-
-def _names(names: NDArray[Any] | None, labels: NDArray[np.int64], path: Path) -> tuple[str, ...]:
-    if names is not None:
-        if names.dtype.kind != "U" or names.ndim != 1:
-            raise FileFormatError(
-                f"{path}: class_names is {names.dtype} of shape {names.shape}; (c,) text is needed"
-            )
-        return tuple(names.tolist())
-    largest = int(labels.max(initial=0))
-    if largest >= max(_MOST_UNNAMED_CLASSES, len(labels)):
-        raise FileFormatError(f"{path}: y holds a label of {largest}; labels count classes from 0")
-    return tuple(str(label) for label in range(largest + 1))
+    return tuple(names.tolist())

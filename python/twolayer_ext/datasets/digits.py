@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from importlib import resources
 
+import numpy as np
+
 from twolayer_ext.datasets.arrays import load_arrays
 from twolayer_ext.datasets.dataset import Dataset
 
@@ -26,4 +28,6 @@ def load_digits() -> Dataset:
     """
     resource = resources.files("twolayer_ext.datasets").joinpath("digits.npz")
     with resources.as_file(resource) as path:
-        return dataclasses.replace(load_arrays(path), name="digits")
+        data = load_arrays(path)
+    y = data.y.astype(np.int64)
+    return dataclasses.replace(data, y=y, classes=None, name="digits")

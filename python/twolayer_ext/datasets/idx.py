@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from twolayer_ext.datasets.dataset import Dataset
+from twolayer_ext.datasets.dataset import Dataset, names_of_labels
 from twolayer_ext.errors import FileFormatError
 from twolayer_ext.files.reading import (
     GZIP_ERRORS,
@@ -49,7 +49,7 @@ def load_idx(images: str | os.PathLike[str], labels: str | os.PathLike[str]) -> 
     -------
     Dataset
         x uint8 (n, d); y int64 (n,); image_shape is the file's dimensions after the first, such
-        as ``(28, 28)``; the class names are the digits "0", "1", ... up to the largest label.
+        as ``(28, 28)``; the class names are the labels.
 
     Raises
     ------
@@ -78,10 +78,11 @@ def load_idx(images: str | os.PathLike[str], labels: str | os.PathLike[str]) -> 
         )
     if pixels.size == 0:
         raise FileFormatError(f"{images}: holds no pixels")
+    y = classes.astype(np.int64)
     return Dataset(
         pixels.reshape(len(pixels), -1),
-        classes.astype(np.int64),
-        tuple(str(label) for label in range(int(classes.max()) + 1)),
+        y,
+        names_of_labels(y),
         pixels.shape[1:] if pixels.ndim > 2 else None,
         Path(images).name,
     )

@@ -5,17 +5,21 @@ core has a kernel of the same name. `train(loss=...)` takes a name of `LOSSES`, 
 ``losses.Huber(delta=2.0)``, or a function ``f(outputs, targets) -> (losses, gradient)``.
 """
 
-from twolayer_ext.losses.absolute_error import AbsoluteError
 from twolayer_ext.losses.class_weights import class_weights
-from twolayer_ext.losses.cross_entropy import CrossEntropy
 from twolayer_ext.losses.custom import CustomLoss, LossFunction
-from twolayer_ext.losses.huber import Huber
-from twolayer_ext.losses.logistic import Logistic
+from twolayer_ext.losses.kinds import (
+    LOSSES,
+    AbsoluteError,
+    CrossEntropy,
+    Huber,
+    Logistic,
+    LossName,
+    Poisson,
+    Quantile,
+    SquaredError,
+)
 from twolayer_ext.losses.loss import Loss
-from twolayer_ext.losses.poisson import Poisson
-from twolayer_ext.losses.quantile import Quantile
-from twolayer_ext.losses.registry import LOSSES, from_description, help_text, make, parse
-from twolayer_ext.losses.squared_error import SquaredError
+from twolayer_ext.losses.registry import from_description, help_text, make, parse
 from twolayer_ext.losses.targets import Task, read, task_of
 
 __all__ = [
@@ -27,6 +31,7 @@ __all__ = [
     "Logistic",
     "Loss",
     "LossFunction",
+    "LossName",
     "Poisson",
     "Quantile",
     "SquaredError",

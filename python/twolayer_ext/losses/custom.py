@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 
 from twolayer_ext import checks
 from twolayer_ext.checks import Array
+from twolayer_ext.losses.kinds import SquaredError
 from twolayer_ext.losses.loss import Loss, ScoreName, Vector
 from twolayer_ext.losses.moments import mean_and_deviation
-from twolayer_ext.losses.squared_error import SquaredError
 
 # f(outputs (N, K), targets) -> (losses (N,), gradient (N, K))
 LossFunction: TypeAlias = Callable[[Array, Array], tuple[ArrayLike, ArrayLike]]

@@ -8,21 +8,9 @@ from typing import Any
 
 from twolayer_ext import checks
 from twolayer_ext.errors import FileFormatError
-from twolayer_ext.losses.absolute_error import AbsoluteError
-from twolayer_ext.losses.cross_entropy import CrossEntropy
 from twolayer_ext.losses.custom import CustomLoss, LostFunction
-from twolayer_ext.losses.huber import Huber
-from twolayer_ext.losses.logistic import Logistic
+from twolayer_ext.losses.kinds import LOSSES
 from twolayer_ext.losses.loss import Loss
-from twolayer_ext.losses.poisson import Poisson
-from twolayer_ext.losses.quantile import Quantile
-from twolayer_ext.losses.squared_error import SquaredError
-
-# In the order of the compiled core's list.
-LOSSES: dict[str, type[Loss]] = {
-    loss.name: loss
-    for loss in (CrossEntropy, Logistic, SquaredError, AbsoluteError, Huber, Poisson, Quantile)
-}
 
 
 def make(value: object) -> Loss:

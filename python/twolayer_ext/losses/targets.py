@@ -11,11 +11,9 @@ from numpy.typing import ArrayLike
 from twolayer_ext import frames
 from twolayer_ext.checks import Array
 from twolayer_ext.losses import labels
-from twolayer_ext.losses.cross_entropy import CrossEntropy
-from twolayer_ext.losses.logistic import Logistic
+from twolayer_ext.losses.kinds import CrossEntropy, Logistic, SquaredError
 from twolayer_ext.losses.loss import Loss
 from twolayer_ext.losses.registry import make
-from twolayer_ext.losses.squared_error import SquaredError
 
 _MANY_INTEGERS = 1000
 _FEW_FLOATS = 20

@@ -35,8 +35,8 @@ def parameters(
     init : str or float
         ``"he"``: normal, variance 2 / D (He et al., 2015); ``"glorot"``: uniform within
         ±sqrt(6 / (D + H)) (Glorot and Bengio, 2010); ``"lecun"``: normal, variance 1 / D (LeCun
-        et al., 1998); ``"auto"``: what suits the activation, he for relu and what is like it; a
-        number: the standard deviation of a normal draw.
+        et al., 1998); ``"auto"``: what suits the activation, he for relu
+        and what is like it; a number: the standard deviation of a normal draw.
     activation : str
         Decides what ``"auto"`` means.
     seed : int

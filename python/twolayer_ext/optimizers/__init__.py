@@ -7,7 +7,7 @@ there, a line in its list, and a class here with its name in `OPTIMIZERS`.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, TypedDict, Unpack
+from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 
@@ -29,6 +29,7 @@ __all__ = [
     "Lion",
     "Optimizer",
     "OptimizerKeywords",
+    "OptimizerName",
     "RmsProp",
     "Sgd",
     "Twin",
@@ -318,6 +319,7 @@ class RmsProp(Optimizer):
         return np.asarray(w - rate * direction)
 
 
+OptimizerName: TypeAlias = Literal["sgd", "adam", "adamw", "lion", "rmsprop"]
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     optimizer.name: optimizer for optimizer in (Sgd, Adam, AdamW, Lion, RmsProp)
 }

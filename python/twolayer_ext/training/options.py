@@ -43,7 +43,7 @@ class TrainOptions(TypedDict, total=False):
     hidden_sizes: Sequence[int] | Unset
     activation: ActivationName | Unset
     loss: LossArgument | None
-    optimizer: OptimizerArgument
+    optimizer: OptimizerArgument | Unset
     learning_rate: float | None
     learning_rate_decay: float | Unset
     schedule: Schedule | None
@@ -191,17 +191,23 @@ def _rates(options: TrainOptions, steps: int) -> tuple[float, NDArray[np.float64
     )
 
 
-def optimizer_of(options: TrainOptions, dtype: str) -> Optimizer:
-    """Return the optimizer; another's hyper-parameters must not be given."""
+def optimizer_of(options: TrainOptions, dtype: str, training_rows: int) -> Optimizer:
+    """Return the optimizer; another's hyper-parameters must not be given.
+
+    Where neither it nor any regularisation is chosen, it decays weights by the size of the data.
+    """
+    weight_decay = options["weight_decay"]
+    if options["optimizer"] is UNSET and weight_decay is None and options["reg"] == 0:
+        weight_decay = defaults.weight_decay(training_rows)
     optimizer = optimizers.make(
-        options["optimizer"],
+        default("optimizer", options["optimizer"]),
         momentum=options["momentum"],
         nesterov=options["nesterov"],
         betas=options["betas"],
         epsilon=options["epsilon"],
         alpha=options["alpha"],
         centred=options["centred"],
-        weight_decay=options["weight_decay"],
+        weight_decay=weight_decay,
     )
     optimizer.check_dtype(dtype)
     return optimizer

@@ -23,6 +23,7 @@ from twolayer_ext.network import Network, NetworkBase, initializers, normalizati
 from twolayer_ext.network.serialization import NetworkState
 from twolayer_ext.rows import Sparse, as_rows
 from twolayer_ext.schedules import Schedule
+from twolayer_ext.training import defaults
 from twolayer_ext.training.augment import Augment
 from twolayer_ext.training.defaults import default
 from twolayer_ext.training.loop import Callback, Data, Loop, NetworkT, TrainResult, Watch
@@ -49,7 +50,7 @@ def train(
     hidden_sizes: Sequence[int] | Unset = UNSET,
     activation: ActivationName | Unset = UNSET,
     loss: LossArgument | None = None,
-    optimizer: OptimizerArgument = "adam",
+    optimizer: OptimizerArgument | Unset = UNSET,
     learning_rate: float | None = None,
     learning_rate_decay: float | Unset = UNSET,
     schedule: Schedule | None = None,
@@ -114,12 +115,12 @@ def train(
         function ``f(outputs, targets) -> (losses (N,), gradient (N, K))`` is called between the
         halves of each step; see `losses.CustomLoss`. Default: cross_entropy for labels, logistic
         for a matrix of 0 and 1, else squared_error.
-    optimizer : str or object of `optimizers`, default "adam"
+    optimizer : str or object of `optimizers`, default "adamw"
         "sgd", "adam", "adamw", "rmsprop", as PyTorch defines them, or "lion".
     learning_rate : float, optional
-        Default: the optimizer's own, 0.001 for adam.
+        Default: the optimizer's own, 0.001 for adam and adamw.
     learning_rate_decay : float, optional
-        Multiplies the learning rate after every epoch, in place of a schedule; 1 keeps it.
+        Multiplies the learning rate after every epoch, in place of a schedule; 1 leaves it alone.
     schedule : callable, optional
         ``schedule(step, steps)`` gives what multiplies the learning rate in a step, see
         `schedules`; it is asked for all steps before training begins. Default: `schedules.cosine`.
@@ -138,7 +139,8 @@ def train(
     reg : float, default 0
         The study's λ: loss + λ Σ ‖W‖², gradient 2 λ W, biases not included.
     weight_decay : float, default 0
-        The optimizer's own, biases included.
+        The optimizer's own, biases included. Where neither `optimizer` nor `reg` is given either,
+        the default is 1000 / N, at most 3, with N the number of training rows.
     clip_norm : float, optional
         The gradients of a step, all together, are scaled down to this norm where theirs is larger
         (Pascanu, Mikolov and Bengio 2013). They then go by way of memory, which costs some speed.
@@ -164,7 +166,7 @@ def train(
         Default: 32 to 256, by the number of training rows; lowered to that number where it is
         larger.
     epochs : int, optional
-        Default: as many as make about 2000 steps, at least 10 and at most 200; without end where
+        Default: as many as make about 2000 steps, at least 10 and at most 1000; without end where
         `max_steps` is given.
     max_steps : int, optional
         Training ends after this many steps, or after `epochs`, whichever comes first.
@@ -283,7 +285,7 @@ DEFAULTS = cast(TrainOptions, train.__kwdefaults__)
 
 def fit(
     network_class: type[NetworkT],
-    x: ArrayLike,
+    x: ArrayLike | Sparse,
     y: ArrayLike,
     options: TrainOptions,
     *,
@@ -299,7 +301,7 @@ def fit(
 
 def prepare(
     network_class: type[NetworkT],
-    x: ArrayLike,
+    x: ArrayLike | Sparse,
     y: ArrayLike,
     options: TrainOptions,
     *,
@@ -307,7 +309,8 @@ def prepare(
 ) -> tuple[Data, Callable[[], Loop[NetworkT]]]:
     """Check every argument of `train`; return the checked data, and what makes the loop over it.
 
-    `options` holds every argument of `train`; `classes` are the labels of a new network where
+    `options` holds every argument of `train`; rows that `as_rows` has read are taken, too, as x
+    and in `validation_data`. `classes` are the labels of a new network where
     they are known, or their number, by default y tells.
     """
     network = _own(network_class, options)
@@ -321,7 +324,7 @@ def prepare(
     sparse = isinstance(rows, Sparse)
     task, targets = _task(network, y, len(rows), options, classes)
     training_rows, validation_rows = split_rows(options, len(rows))
-    optimizer = optimizer_of(options, dtype)
+    optimizer = optimizer_of(options, dtype, len(training_rows))
     plan = make_plan(options, len(training_rows), optimizer.learning_rate)
     reg = OPTIONS["reg"].number(options["reg"])
     compute_dtype = checks.compute_dtype_name(options["compute_dtype"], dtype)
@@ -333,7 +336,7 @@ def prepare(
         init = initializers.check(default("init", options["init"]))
         chosen = options["normalize"]
         if chosen is UNSET:
-            chosen = "scale" if sparse else default("normalize", chosen)
+            chosen = defaults.normalize(sparse)
         normalize = normalization.check(chosen, features=sizes[0], dtype=dtype)
         if sparse:
             normalization.check_sparse(normalize)

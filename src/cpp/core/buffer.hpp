@@ -20,6 +20,7 @@ class Buffer {
   explicit Buffer(std::int64_t size) : size_(size) {
     constexpr auto most = std::numeric_limits<std::int64_t>::max() / std::int64_t{sizeof(T)};
     if (size < 0 || size > most) throw std::bad_alloc();
+    if (size == 0) return;  // data() is null, as it is by default
     const std::size_t bytes = Buffer::bytes(size);
     const bool large = bytes >= 2 * huge_page;
     const std::align_val_t alignment{large ? huge_page : cache_line};

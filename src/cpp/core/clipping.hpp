@@ -13,7 +13,7 @@ namespace twolayer {
 template <class T>
 class Clipping {
  public:
-  // largest_norm 0: any.
+  // largest_norm 0: any. sizes: of the gradients.
   Clipping(double largest_norm, const std::vector<std::int64_t>& sizes)
       : largest_norm_(largest_norm) {
     if (largest_norm == 0) return;

@@ -115,7 +115,11 @@ void forward_pass(const Network<typename P::Scalar>& network, const Data& data, 
   if (!data.sparse()) work.operands.gather(batch, member);
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     const Layer<T>& layer = network.layers[l];
-    const Share mine = share(rows.count, panel_count(layer.outputs), member);
+    const bool sparse = l == 0 && data.sparse();
+    const std::int64_t panels = panel_count(layer.outputs);
+    // Of sparse rows each is read once, by the member that does all of its outputs.
+    const Share mine =
+        sparse ? Share{member.share(rows.count), {0, panels}} : share(rows.count, panels, member);
     const bool last = l + 1 == network.layers.size();
     const bool between = work.between(l);
     Forward<P> f{};
@@ -132,18 +136,12 @@ void forward_pass(const Network<typename P::Scalar>& network, const Data& data, 
     f.activation = activation_of_product(network, l, work);
     const Range samples = whole_groups<P>(mine.samples, rows.count);
     if constexpr (std::is_same_v<P, Exact<T>>) {
-      if (l == 0 && data.sparse()) {
-        kernels<T>().forward_sparse(batch, f, samples, mine.panels);
-      } else {
-        products<P>().forward(f, samples, mine.panels);
-      }
-    } else {
-      products<P>().forward(f, samples, mine.panels);
+      if (sparse) kernels<T>().forward_sparse(batch, f, samples, mine.panels);
     }
+    if (!sparse) products<P>().forward(f, samples, mine.panels);
     member.wait();
     if (!between) continue;
-    kernels<T>().between_forward(between_layers(network, rows, l, work),
-                                 member.share(panel_count(layer.outputs)));
+    kernels<T>().between_forward(between_layers(network, rows, l, work), member.share(panels));
     member.wait();
     work.operands.round_input(l + 1, f.output, rows.count, member);
   }

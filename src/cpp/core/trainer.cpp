@@ -13,7 +13,7 @@ Trainer<P>::Trainer(const Network<T>& network, const TrainerOptions& options)
       optimizer_(network, options.optimizer, options.techniques.batch_norm) {
   const bool batch_norm = options.techniques.batch_norm;
   if (batch_norm) unfolded_.emplace(network);
-  if (options.techniques.clip_norm == 0) {
+  if (!Reductions<T>::wanted(options.techniques)) {
     if (options.reg == 0) return;
     for (const Layer<T>& layer : network.layers) squares_.push_back(squares_of(layer));
     return;
@@ -25,7 +25,7 @@ Trainer<P>::Trainer(const Network<T>& network, const TrainerOptions& options)
       sizes.push_back(gradient->size());
     }
   }
-  clipping_.emplace(options.techniques.clip_norm, sizes);
+  reductions_.emplace(options.techniques, sizes);
 }
 
 template <class P>
@@ -89,7 +89,7 @@ void Trainer<P>::update_stored(Network<T>& network, const Data& data, const Opti
                                const Member& member) {
   store_gradients(network, work_, data, batch, options_.reg, *stored_, member);
   member.wait();
-  const T scale = (*clipping_)(flat, member);
+  const T scale = (*reductions_)(flat, member);
   apply(flat, scale, step, member);
   member.wait();
   work_.operands.follow_weights(network, member);

@@ -8,11 +8,11 @@
 #include <optional>
 #include <vector>
 
-#include "clipping.hpp"
 #include "gradients.hpp"
 #include "interruption.hpp"
 #include "optimizer.hpp"
 #include "passes.hpp"
+#include "reductions.hpp"
 
 namespace twolayer {
 
@@ -79,7 +79,7 @@ class Trainer {
   std::optional<Network<T>> unfolded_;  // what is trained, with batch normalisation
   std::vector<Buffer<T>> squares_;      // of each layer's weights, with reg and fused steps
   std::optional<Gradients<T>> stored_;  // where steps do not end fused
-  std::optional<Clipping<T>> clipping_;
+  std::optional<Reductions<T>> reductions_;
 };
 
 }  // namespace twolayer

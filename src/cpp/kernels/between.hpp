@@ -11,6 +11,7 @@
 
 #include "activation.hpp"
 #include "random.hpp"
+#include "table.hpp"
 #include "tile.hpp"
 
 namespace {

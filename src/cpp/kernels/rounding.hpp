@@ -4,6 +4,7 @@
 // come.
 #pragma once
 
+#include "table.hpp"
 #include "tile.hpp"
 
 namespace {

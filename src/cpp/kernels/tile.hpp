@@ -34,11 +34,13 @@ struct Product {
   Ahead* ahead;           // what to fetch meanwhile
 };
 
+// Of the columns from `first` on. Handed over beside p, not in a changed copy: to read a struct
+// that has just been written field by field makes the CPU wait.
 template <class P, Left left, int R, int V>
-__attribute__((noinline)) void tile(const Product<P>& p) {
+__attribute__((noinline)) void tile(const Product<P>& p, std::int64_t first) {
   using O = Simd<P>;
   using S = Vec<typename P::Scalar>;
-  typename P::Scalar* const c = p.c;
+  typename P::Scalar* const c = p.c + first;
   S acc[R][V];
   TWOLAYER_UNROLL
   for (int r = 0; r < R; ++r) {
@@ -48,7 +50,7 @@ __attribute__((noinline)) void tile(const Product<P>& p) {
     }
   }
   const typename P::Element* a = p.a;
-  const typename P::Element* b = p.b;
+  const typename P::Element* b = p.b + first;
   constexpr std::int64_t row_elements = panel_width / P::depth;
   constexpr std::int64_t row_stride = left == Left::plain ? row_elements : 1;
   constexpr std::int64_t k_stride = left == Left::plain ? 1 : panel_width;
@@ -97,19 +99,20 @@ __attribute__((noinline)) void tile(const Product<P>& p) {
 }
 
 template <class P, Left left, int V, int R = tile_rows>
-void tile_of_rows(const Product<P>& p, std::int64_t rows) {
+void tile_of_rows(const Product<P>& p, std::int64_t first, std::int64_t rows) {
   if constexpr (R > 1) {
-    if (rows < R) return tile_of_rows<P, left, V, R - 1>(p, rows);
+    if (rows < R) return tile_of_rows<P, left, V, R - 1>(p, first, rows);
   }
-  tile<P, left, R, V>(p);
+  tile<P, left, R, V>(p, first);
 }
 
 template <class P, Left left, int V = tile_vectors>
-void tile_of_vectors(const Product<P>& p, std::int64_t rows, std::int64_t vectors) {
+void tile_of_vectors(const Product<P>& p, std::int64_t first, std::int64_t rows,
+                     std::int64_t vectors) {
   if constexpr (V > 1) {
-    if (vectors < V) return tile_of_vectors<P, left, V - 1>(p, rows, vectors);
+    if (vectors < V) return tile_of_vectors<P, left, V - 1>(p, first, rows, vectors);
   }
-  tile_of_rows<P, left, V>(p, rows);
+  tile_of_rows<P, left, V>(p, first, rows);
 }
 
 // Rows x columns of one panel, rows <= tile_rows, columns <= panel_width: as many tiles side by
@@ -120,10 +123,7 @@ void product(const Product<P>& p, std::int64_t rows, std::int64_t columns) {
   constexpr std::int64_t step = tile_vectors * width;
   for (std::int64_t c = 0; c < columns; c += step) {
     const std::int64_t rest = (columns - c + width - 1) / width;
-    Product<P> part = p;
-    part.b += c;
-    part.c += c;
-    tile_of_vectors<P, left>(part, rows, rest < tile_vectors ? rest : tile_vectors);
+    tile_of_vectors<P, left>(p, c, rows, rest < tile_vectors ? rest : tile_vectors);
   }
 }
 

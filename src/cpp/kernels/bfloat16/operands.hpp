@@ -142,8 +142,9 @@ struct Unfolding<Bfloat16> {
   }
 
   // Rows `first` ... of a panel of the gradient.
-  void operator()(std::int64_t first, std::int64_t rows, std::int64_t panel, std::int64_t columns,
-                  float* gradient) const {
+  __attribute__((always_inline)) void operator()(std::int64_t first, std::int64_t rows,
+                                                 std::int64_t panel, std::int64_t columns,
+                                                 float* gradient) const {
     using S = Vec<float>;
     if (fold == nullptr) return;
     for (std::int64_t c = 0; c < columns; c += S::width) {
