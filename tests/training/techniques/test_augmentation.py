@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import twolayer_ext as tl
-from kernel_shapes import inputs, options
+from kernel_shapes import inputs
+from twolayer_ext.engine import Techniques
 from twolayer_ext.reference.chance import Chance, augmented, key_of, random_bits
 
 # image_shape, flip, shift, cutout
@@ -62,6 +63,20 @@ def expected_rows(case, x, shift_of_network, step):
     return np.array(images).reshape(x.shape)
 
 
+def step_of_sgd(engine, network, case, batch_size, compute_dtype=None):
+    """A trainer that augments."""
+    return engine.trainer(
+        network,
+        optimizer=tl.optimizers.Sgd(),
+        loss=engine.loss(tl.losses.CrossEntropy(), 2, None),
+        techniques=Techniques(augment=case, seed=SEED),
+        reg=0.0,
+        batch_size=batch_size,
+        threads=1,
+        compute_dtype=compute_dtype,
+    )
+
+
 def rows_read(backend, case, x, shift_of_network, step, dtype, compute_dtype=None):
     """What the first layer reads of each row, plus the shift.
 
@@ -77,8 +92,7 @@ def rows_read(backend, case, x, shift_of_network, step, dtype, compute_dtype=Non
     for row in range(len(x)):
         network = engine.network((features, 2), "identity", dtype)
         network.set_normalization(shift_of_network, np.ones(features))
-        chosen = options("sgd", augment=case, seed=SEED, compute_dtype=compute_dtype)
-        trainer = engine.trainer(network, **chosen, batch_size=len(x), threads=1)
+        trainer = step_of_sgd(engine, network, case, len(x), compute_dtype)
         weights = (np.arange(len(x)) == row).astype(float)
         order = np.tile(np.arange(len(x)), step + 1)
         trainer.run(x, y, order, rates, np.zeros(step + 1), weights)
@@ -290,6 +304,7 @@ def test_images_that_are_not_the_rows(backend, pixels):
 )
 def test_the_core_refuses_what_would_read_outside_an_image(shape, shift, cutout, name):
     """Without Python's checks: these are the last before memory."""
-    chosen = options("sgd", augment=(shape, True, shift, cutout))
     with pytest.raises(ValueError, match=f"^{name}: "):
-        tl.Network.engine.trainer(tl.Network((60, 2)).core, **chosen, batch_size=2, threads=1)
+        step_of_sgd(
+            tl.Network.engine, tl.Network((60, 2)).core, (shape, True, shift, cutout), batch_size=2
+        )

@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 
 import twolayer_ext as tl
+from recorder import Recorder
 from twolayer_ext.reference.chance import dropout_mask
-from twolayer_ext.reference.network import softmax_cross_entropy
 from twolayer_ext.training import loop
 
-QUICK = {"hidden_sizes": (8, 5), "batch_size": 16, "learning_rate": 0.1, "progress": False}
-ONE_BATCH = {**QUICK, "batch_size": 90, "epochs": None, "dtype": "float64", "normalize": None}
+QUICK = {
+    "hidden_sizes": (8, 5),
+    "optimizer": "sgd",
+    "batch_size": 16,
+    "learning_rate": 0.1,
+    "progress": False,
+}
+ONE_BATCH = {**QUICK, "batch_size": 90, "dtype": "float64", "normalize": None}
 
 
 def flat(network):
@@ -32,8 +38,8 @@ def test_clipping_bounds_the_norm_and_keeps_the_direction(backend, blobs):
     for share, scale in ((0.25, 0.25), (0.999, 0.999), (1.001, 1.0), (1e300, 1.0)):
         clipped = copy.deepcopy(net)
         backend.train(
-            *blobs, network=clipped, batch_size=90, max_steps=1, learning_rate=1.0,
-            clip_norm=share * norm,
+            *blobs, network=clipped, batch_size=90, max_steps=1, optimizer="sgd",
+            learning_rate=1.0, clip_norm=share * norm,
         )  # fmt: skip
         step = flat(net) - flat(clipped)
         assert np.linalg.norm(step) <= share * norm * (1 + 1e-12)
@@ -41,7 +47,7 @@ def test_clipping_bounds_the_norm_and_keeps_the_direction(backend, blobs):
 
 
 def test_every_step_is_clipped_and_what_is_small_is_left_alone(backend, blobs):
-    options = {**QUICK, "epochs": None, "dtype": "float64", "learning_rate_decay": 1.0}
+    options = {**QUICK, "dtype": "float64", "learning_rate_decay": 1.0}
     nets = [
         backend.train(*blobs, **options, max_steps=n, clip_norm=0.01).network for n in (1, 2, 3)
     ]
@@ -95,20 +101,14 @@ def test_weights_of_classes_and_samples_are_multiplied(backend, uneven, same_bit
 
 def test_balanced_counts_the_rows_trained_on(backend, uneven, monkeypatch):
     """Not those that are held out."""
-    engine, batches = backend.Network.engine, []
+    batches = []
 
-    class Recorder:
-        def __init__(self, network, **options):
-            self.trainer = engine.trainer(network, **options)
+    class Seeing(Recorder):
+        def run(self, x, targets, rows, learning_rates, losses, weights):
+            batches.append((targets[rows], weights[rows]))
+            return super().run(x, targets, rows, learning_rates, losses, weights)
 
-        def run(self, x, y, rows, learning_rates, losses, weights):
-            batches.append((y[rows], weights[rows]))
-            return self.trainer.run(x, y, rows, learning_rates, losses, weights)
-
-        def publish(self):
-            self.trainer.publish()
-
-    monkeypatch.setattr(backend.Network, "engine", engine._replace(trainer=Recorder))
+    Seeing.take_the_place(backend, monkeypatch)
     options = {"class_weight": "balanced", "validation_fraction": 0.4, "epochs": 1, "seed": 3}
     backend.train(*uneven, **QUICK, **options)
     labels, weights = (np.concatenate(parts) for parts in zip(*batches, strict=True))
@@ -148,7 +148,7 @@ def test_a_weight_of_zero_leaves_the_row_out(backend, blobs):
 def test_a_batch_without_any_weight_changes_nothing_but_by_reg(backend, blobs, same_bits):
     x, y = blobs
     weights = (np.arange(90) >= 32).astype(float)  # none in the first two batches
-    options = {**QUICK, "epochs": None, "shuffle": False, "normalize": None, "dtype": "float64"}
+    options = {**QUICK, "shuffle": False, "normalize": None, "dtype": "float64"}
     result = backend.train(x, y, **options, max_steps=2, sample_weight=weights)
     start = backend.Network((6, 8, 5, 3), dtype="float64")
     assert result.history["step_loss"] == [0.0, 0.0]
@@ -258,7 +258,7 @@ def test_the_network_predicts_by_the_running_statistics(backend, blobs, batch_si
     ):
         a = np.maximum((a @ w - mean) / np.sqrt(variance + 1e-5) + b, 0)
     w, b = start.parameters[-1]
-    wanted, _ = softmax_cross_entropy(a @ w + b, y)
+    wanted = tl.losses.CrossEntropy().prediction(a @ w + b)
     np.testing.assert_allclose(result.network.predict_proba(x), wanted, rtol=1e-11)
 
 
@@ -274,7 +274,9 @@ def test_a_normalised_network_is_an_ordinary_one(backend, blobs, tmp_path, same_
         assert net.evaluate(x, y)[0] == loss
     result.network.save(tmp_path / "net.npz")
     assert same_bits(backend.load(tmp_path / "net.npz"), result.network)
-    on = backend.train(x, y, network=copy.deepcopy(result.network), learning_rate=0.01, epochs=2)
+    on = backend.train(
+        x, y, network=copy.deepcopy(result.network), optimizer="sgd", learning_rate=0.01, epochs=2
+    )
     assert on.history["loss"][-1] < 2 * result.history["loss"][-1] + 0.1
 
 
@@ -293,28 +295,17 @@ def test_early_stopping_gives_the_best_normalised_network_back(backend, blobs, s
 def test_ctrl_c_leaves_a_normalised_network_at_its_last_step(
     backend, blobs, same_bits, monkeypatch
 ):
-    trainer = backend.Network.engine.trainer
-
-    class Interrupted:
-        def __init__(self, network, **options):
-            self.trainer, self.calls = trainer(network, **options), 0
-
+    class Interrupted(Recorder):
         def run(self, *arguments):
-            done = self.trainer.run(*arguments)
-            self.calls += 1
+            done = super().run(*arguments)
             if self.calls == 4:
                 raise KeyboardInterrupt
             return done
 
-        def publish(self):
-            self.trainer.publish()
-
-    options = {**QUICK, "batch_norm": True}
+    options = {**QUICK, "batch_norm": True, "learning_rate_decay": 1.0}
     monkeypatch.setattr(loop, "_SHORT_CALL", -1)  # a step a call
     expected = backend.train(*blobs, **options, max_steps=4).network
-    monkeypatch.setattr(
-        backend.Network, "engine", backend.Network.engine._replace(trainer=Interrupted)
-    )
+    Interrupted.take_the_place(backend, monkeypatch)
     with pytest.raises(tl.TrainingInterrupted) as info:
         backend.train(*blobs, **options)
     assert len(info.value.result.history["step_loss"]) == 4
