@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import twolayer_ext as tl
-from kernel_shapes import inputs
+from kernel_shapes import inputs, trainer_of
 from twolayer_ext.engine import Techniques
+from twolayer_ext.losses import CrossEntropy
+from twolayer_ext.optimizers import Sgd
 from twolayer_ext.reference.chance import Chance, augmented, key_of, random_bits
 
 # image_shape, flip, shift, cutout
@@ -63,20 +65,6 @@ def expected_rows(case, x, shift_of_network, step):
     return np.array(images).reshape(x.shape)
 
 
-def step_of_sgd(engine, network, case, batch_size, compute_dtype=None):
-    """A trainer that augments."""
-    return engine.trainer(
-        network,
-        optimizer=tl.optimizers.Sgd(),
-        loss=engine.loss(tl.losses.CrossEntropy(), 2, None),
-        techniques=Techniques(augment=case, seed=SEED),
-        reg=0.0,
-        batch_size=batch_size,
-        threads=1,
-        compute_dtype=compute_dtype,
-    )
-
-
 def rows_read(backend, case, x, shift_of_network, step, dtype, compute_dtype=None):
     """What the first layer reads of each row, plus the shift.
 
@@ -92,7 +80,10 @@ def rows_read(backend, case, x, shift_of_network, step, dtype, compute_dtype=Non
     for row in range(len(x)):
         network = engine.network((features, 2), "identity", dtype)
         network.set_normalization(shift_of_network, np.ones(features))
-        trainer = step_of_sgd(engine, network, case, len(x), compute_dtype)
+        trainer = trainer_of(
+            engine, network, CrossEntropy(), Sgd(), reg=0.0, compute=compute_dtype,
+            techniques=Techniques(augment=case, seed=SEED), batch_size=len(x), threads=1,
+        )  # fmt: skip
         weights = (np.arange(len(x)) == row).astype(float)
         order = np.tile(np.arange(len(x)), step + 1)
         trainer.run(x, y, order, rates, np.zeros(step + 1), weights)
@@ -162,7 +153,13 @@ def test_what_is_drawn_is_even():
     assert np.abs(single[:, 0].mean(axis=0) * height * width - 1).max() < 0.6
 
 
-TRAIN = {"hidden_sizes": (16,), "batch_size": 20, "learning_rate": 0.05, "progress": False}
+TRAIN = {
+    "hidden_sizes": (16,),
+    "optimizer": "sgd",
+    "learning_rate": 0.05,
+    "batch_size": 20,
+    "progress": False,
+}
 AUGMENT = tl.Augment((1, 5, 8), shift=2, cutout=3)
 
 
@@ -304,7 +301,9 @@ def test_images_that_are_not_the_rows(backend, pixels):
 )
 def test_the_core_refuses_what_would_read_outside_an_image(shape, shift, cutout, name):
     """Without Python's checks: these are the last before memory."""
+    techniques = Techniques(augment=(shape, True, shift, cutout))
     with pytest.raises(ValueError, match=f"^{name}: "):
-        step_of_sgd(
-            tl.Network.engine, tl.Network((60, 2)).core, (shape, True, shift, cutout), batch_size=2
-        )
+        trainer_of(
+            tl.Network.engine, tl.Network((60, 2)).core, CrossEntropy(), Sgd(), reg=0.0,
+            techniques=techniques, batch_size=2, threads=1,
+        )  # fmt: skip

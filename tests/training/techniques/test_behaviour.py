@@ -9,18 +9,21 @@ import numpy as np
 import pytest
 
 import twolayer_ext as tl
-from recorder import Recorder
 from twolayer_ext.reference.chance import dropout_mask
 from twolayer_ext.training import loop
 
 QUICK = {
     "hidden_sizes": (8, 5),
     "optimizer": "sgd",
-    "batch_size": 16,
     "learning_rate": 0.1,
+    "learning_rate_decay": 0.95,
+    "batch_size": 16,
+    "epochs": 10,
     "progress": False,
 }
-ONE_BATCH = {**QUICK, "batch_size": 90, "dtype": "float64", "normalize": None}
+STILL = {key: value for key, value in QUICK.items() if key != "learning_rate_decay"}
+STILL |= {"schedule": lambda *_: 0.0}
+ONE_BATCH = {**QUICK, "batch_size": 90, "epochs": None, "dtype": "float64", "normalize": None}
 
 
 def flat(network):
@@ -47,7 +50,7 @@ def test_clipping_bounds_the_norm_and_keeps_the_direction(backend, blobs):
 
 
 def test_every_step_is_clipped_and_what_is_small_is_left_alone(backend, blobs):
-    options = {**QUICK, "dtype": "float64", "learning_rate_decay": 1.0}
+    options = {**QUICK, "epochs": None, "dtype": "float64", "learning_rate_decay": 1.0}
     nets = [
         backend.train(*blobs, **options, max_steps=n, clip_norm=0.01).network for n in (1, 2, 3)
     ]
@@ -76,7 +79,7 @@ def test_balanced_is_explicit_weights_is_sample_weights(backend, uneven, same_bi
     # n / (classes * count)
     weights = 57 / (3 * np.array([30, 18, 9]))
     nets = [
-        backend.train(x, y, **QUICK, epochs=3, **options).network
+        backend.train(x, y, **{**QUICK, "epochs": 3}, **options).network
         for options in (
             {"class_weight": "balanced"},
             {"class_weight": weights.tolist()},
@@ -87,30 +90,38 @@ def test_balanced_is_explicit_weights_is_sample_weights(backend, uneven, same_bi
     ]
     for net in nets[1:]:
         assert same_bits(net, nets[0])
-    assert not same_bits(nets[0], backend.train(x, y, **QUICK, epochs=3).network)
+    assert not same_bits(nets[0], backend.train(x, y, **{**QUICK, "epochs": 3}).network)
 
 
 def test_weights_of_classes_and_samples_are_multiplied(backend, uneven, same_bits):
     x, y = uneven
     own = np.random.default_rng(3).integers(0, 5, len(y))
-    both = backend.train(x, y, **QUICK, epochs=2, sample_weight=own, class_weight={2: 8.0})
-    product = backend.train(x, y, **QUICK, epochs=2, sample_weight=own * np.where(y == 2, 8, 1))
+    both = backend.train(x, y, **{**QUICK, "epochs": 2}, sample_weight=own, class_weight={2: 8.0})
+    product = backend.train(
+        x, y, **{**QUICK, "epochs": 2}, sample_weight=own * np.where(y == 2, 8, 1)
+    )
     assert same_bits(both.network, product.network)
     assert both.history["step_loss"] == product.history["step_loss"]
 
 
 def test_balanced_counts_the_rows_trained_on(backend, uneven, monkeypatch):
     """Not those that are held out."""
-    batches = []
+    make_trainer, batches = backend.Network.engine.trainer, []
 
-    class Seeing(Recorder):
-        def run(self, x, targets, rows, learning_rates, losses, weights):
-            batches.append((targets[rows], weights[rows]))
-            return super().run(x, targets, rows, learning_rates, losses, weights)
+    class Recorder:
+        def __init__(self, network, **options):
+            self.trainer = make_trainer(network, **options)
 
-    Seeing.take_the_place(backend, monkeypatch)
+        def run(self, x, y, rows, learning_rates, losses, weights):
+            batches.append((y[rows], weights[rows]))
+            return self.trainer.run(x, y, rows, learning_rates, losses, weights)
+
+        def publish(self):
+            self.trainer.publish()
+
+    monkeypatch.setattr(backend.Network.engine, "trainer", Recorder)
     options = {"class_weight": "balanced", "validation_fraction": 0.4, "epochs": 1, "seed": 3}
-    backend.train(*uneven, **QUICK, **options)
+    backend.train(*uneven, **QUICK | options)
     labels, weights = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     assert len(labels) == 34
     sums = np.bincount(labels, weights)
@@ -121,7 +132,7 @@ def test_the_size_of_weights_does_not_matter(backend, uneven, same_bits):
     x, y = uneven
     own = np.random.default_rng(4).uniform(0.1, 2, len(y))
     nets = [
-        backend.train(x, y, **QUICK, epochs=2, sample_weight=own * size).network
+        backend.train(x, y, **{**QUICK, "epochs": 2}, sample_weight=own * size).network
         for size in (1.0, 2.0**1000, 2.0**-1000)
     ]
     assert same_bits(nets[0], nets[1])
@@ -148,7 +159,7 @@ def test_a_weight_of_zero_leaves_the_row_out(backend, blobs):
 def test_a_batch_without_any_weight_changes_nothing_but_by_reg(backend, blobs, same_bits):
     x, y = blobs
     weights = (np.arange(90) >= 32).astype(float)  # none in the first two batches
-    options = {**QUICK, "shuffle": False, "normalize": None, "dtype": "float64"}
+    options = {**QUICK, "epochs": None, "shuffle": False, "normalize": None, "dtype": "float64"}
     result = backend.train(x, y, **options, max_steps=2, sample_weight=weights)
     start = backend.Network((6, 8, 5, 3), dtype="float64")
     assert result.history["step_loss"] == [0.0, 0.0]
@@ -164,7 +175,7 @@ def test_a_batch_without_any_weight_changes_nothing_but_by_reg(backend, blobs, s
 def test_validation_is_not_weighted(backend, uneven):
     x, y = uneven
     result = backend.train(
-        x, y, **QUICK, epochs=1, class_weight={0: 0.0, 1: 9.0}, label_smoothing=0.3,
+        x, y, **{**QUICK, "epochs": 1}, class_weight={0: 0.0, 1: 9.0}, label_smoothing=0.3,
         dropout=0.5, validation_data=(x, y),
     )  # fmt: skip
     last = result.history["val_loss"][-1], result.history["val_accuracy"][-1]
@@ -211,18 +222,18 @@ def test_every_step_layer_and_seed_drops_others():
 def test_nothing_is_dropped_in_prediction_or_in_layers_with_a_share_of_zero(
     backend, blobs, same_bits
 ):
-    options = {**QUICK, "epochs": 2, "schedule": lambda *_: 0.0}
+    options = {**STILL, "epochs": 2}
     still = backend.train(*blobs, **options, dropout=0.5).network
     plain = backend.train(*blobs, **options).network
     assert same_bits(still, plain)
     assert np.array_equal(still.predict_proba(blobs[0]), plain.predict_proba(blobs[0]))
-    first = backend.train(*blobs, **QUICK, epochs=2, dropout=(0.5, 0)).network
-    both = backend.train(*blobs, **QUICK, epochs=2, dropout=(0.5, 0.5)).network
-    same = backend.train(*blobs, **QUICK, epochs=2, dropout=0.5).network
+    first = backend.train(*blobs, **{**QUICK, "epochs": 2}, dropout=(0.5, 0)).network
+    both = backend.train(*blobs, **{**QUICK, "epochs": 2}, dropout=(0.5, 0.5)).network
+    same = backend.train(*blobs, **{**QUICK, "epochs": 2}, dropout=0.5).network
     assert same_bits(both, same)
     assert not same_bits(first, both)
-    none = backend.train(*blobs, **QUICK, epochs=2, dropout=[0, 0.0]).network
-    assert same_bits(none, backend.train(*blobs, **QUICK, epochs=2).network)
+    none = backend.train(*blobs, **{**QUICK, "epochs": 2}, dropout=[0, 0.0]).network
+    assert same_bits(none, backend.train(*blobs, **{**QUICK, "epochs": 2}).network)
 
 
 # batch normalisation
@@ -247,10 +258,8 @@ def statistics(x, net, batch_size):
 def test_the_network_predicts_by_the_running_statistics(backend, blobs, batch_size):
     """At a rate of zero only the statistics move; with 89, the last batch is a single row."""
     x, y = blobs
-    options = {**QUICK, "batch_size": batch_size, "dtype": "float64", "normalize": None}
-    result = backend.train(
-        x, y, **options, epochs=1, shuffle=False, batch_norm=True, schedule=lambda *_: 0.0
-    )
+    options = {**STILL, "batch_size": batch_size, "dtype": "float64", "normalize": None}
+    result = backend.train(x, y, **{**options, "epochs": 1}, shuffle=False, batch_norm=True)
     start = backend.Network((6, 8, 5, 3), dtype="float64")
     a = x
     for (w, b), (mean, variance) in zip(
@@ -266,7 +275,7 @@ def test_a_normalised_network_is_an_ordinary_one(backend, blobs, tmp_path, same_
     x, y = blobs
     seen = []
     result = backend.train(
-        x, y, **QUICK, epochs=40, batch_norm=True, validation_data=(x, y),
+        x, y, **{**QUICK, "epochs": 40}, batch_norm=True, validation_data=(x, y),
         callbacks=(lambda event: seen.append(copy.deepcopy(event.network)),),
     )  # fmt: skip
     assert result.network.evaluate(x, y)[1] > 0.95
@@ -274,9 +283,7 @@ def test_a_normalised_network_is_an_ordinary_one(backend, blobs, tmp_path, same_
         assert net.evaluate(x, y)[0] == loss
     result.network.save(tmp_path / "net.npz")
     assert same_bits(backend.load(tmp_path / "net.npz"), result.network)
-    on = backend.train(
-        x, y, network=copy.deepcopy(result.network), optimizer="sgd", learning_rate=0.01, epochs=2
-    )
+    on = backend.train(x, y, network=copy.deepcopy(result.network), learning_rate=0.01, epochs=2)
     assert on.history["loss"][-1] < 2 * result.history["loss"][-1] + 0.1
 
 
@@ -285,27 +292,36 @@ def test_early_stopping_gives_the_best_normalised_network_back(backend, blobs, s
     wrong = np.where(np.arange(64) % 4 == 0, (y[:64] + 1) % 3, y[:64])
     options = {**QUICK, "batch_norm": True, "validation_data": (x[64:], y[64:])}
     options |= {"learning_rate": 0.5, "learning_rate_decay": 1.0}
-    result = backend.train(x[:64], wrong, **options, epochs=100, early_stopping=2)
+    result = backend.train(x[:64], wrong, **{**options, "epochs": 100}, early_stopping=2)
     assert result.best_epoch < len(result.history["loss"]) < 100
     assert result.network.evaluate(x[64:], y[64:])[0] == min(result.history["val_loss"])
-    expected = backend.train(x[:64], wrong, **options, epochs=result.best_epoch)
+    expected = backend.train(x[:64], wrong, **{**options, "epochs": result.best_epoch})
     assert same_bits(result.network, expected.network)
 
 
 def test_ctrl_c_leaves_a_normalised_network_at_its_last_step(
     backend, blobs, same_bits, monkeypatch
 ):
-    class Interrupted(Recorder):
+    trainer = backend.Network.engine.trainer
+
+    class Interrupted:
+        def __init__(self, network, **options):
+            self.trainer, self.calls = trainer(network, **options), 0
+
         def run(self, *arguments):
-            done = super().run(*arguments)
+            done = self.trainer.run(*arguments)
+            self.calls += 1
             if self.calls == 4:
                 raise KeyboardInterrupt
             return done
 
-    options = {**QUICK, "batch_norm": True, "learning_rate_decay": 1.0}
+        def publish(self):
+            self.trainer.publish()
+
+    options = {**QUICK, "batch_norm": True}
     monkeypatch.setattr(loop, "_SHORT_CALL", -1)  # a step a call
     expected = backend.train(*blobs, **options, max_steps=4).network
-    Interrupted.take_the_place(backend, monkeypatch)
+    monkeypatch.setattr(backend.Network.engine, "trainer", Interrupted)
     with pytest.raises(tl.TrainingInterrupted) as info:
         backend.train(*blobs, **options)
     assert len(info.value.result.history["step_loss"]) == 4

@@ -149,7 +149,7 @@ def test_ten_steps(backend, pixels, dtype, name, optimizer):
     assert bool(clipped) == ("clip_norm" in technique)
     result = backend.train(
         x, y, hidden_sizes=SIZES[1:-1], activation="tanh", dtype=dtype, normalize=(127.5, 70),
-        seed=SEED, batch_size=BATCH, epochs=1, learning_rate_decay=1.0, shuffle=False,
+        seed=SEED, batch_size=BATCH, epochs=1, shuffle=False, learning_rate_decay=1.0,
         progress=False,
         **options, **technique,
     )  # fmt: skip
