@@ -16,33 +16,41 @@ import numpy as np
 import pytest
 
 import twolayer_ext as tl
-from twolayer_ext import _core
-from twolayer_ext.reference import NumpyNetwork, NumpyTrainer
+from twolayer_ext import _core, losses, optimizers
+from twolayer_ext.engine import Techniques
 from twolayer_ext.reference.bfloat16 import round_to_bfloat16
 
 SIZES = (1, 2, 3, 15, 16, 17, 31, 33, 65, 100)
 ONE_OPERAND = 2.0**-7
+CORE, TWIN = tl.Network.engine, tl.reference.Network.engine
 OPTIMIZERS = {
-    "sgd": {},
-    "momentum": {"momentum": 0.9},
-    "nesterov": {"momentum": 0.9, "nesterov": True},
-    "adam": {"optimizer": "adam"},
-    "adamw": {"optimizer": "adamw"},
+    "sgd": optimizers.Sgd(weight_decay=1e-3),
+    "momentum": optimizers.Sgd(momentum=0.9, weight_decay=1e-3),
+    "nesterov": optimizers.Sgd(momentum=0.9, nesterov=True, weight_decay=1e-3),
+    "adam": optimizers.Adam(weight_decay=1e-3),
+    "adamw": optimizers.AdamW(weight_decay=1e-3),
+    "lion": optimizers.Lion(weight_decay=1e-3),
+    "rmsprop": optimizers.RmsProp(weight_decay=1e-3),
 }
 
 
-def options(**changed):
-    default = {
-        "optimizer": "sgd", "momentum": 0.0, "nesterov": False, "beta1": 0.9, "beta2": 0.999,
-        "epsilon": 1e-8, "weight_decay": 0.0, "reg": 0.0, "compute_dtype": "bfloat16",
-    }  # fmt: skip
-    return default | changed
+def trainer(engine, network, *, batch_size, optimizer=None, reg=0.0, threads=1):
+    return engine.trainer(
+        network,
+        optimizer=optimizer or optimizers.Sgd(),
+        loss=engine.loss(losses.CrossEntropy(), 1, None),  # the same for any number of outputs
+        techniques=Techniques(),
+        reg=reg,
+        batch_size=batch_size,
+        threads=threads,
+        compute_dtype="bfloat16",
+    )
 
 
 def pair(rng, sizes, activation):
     """A compiled network in float32 and its twin in float64 with the same parameters."""
-    core = _core.Network(sizes, activation, "float32")
-    twin = NumpyNetwork(sizes, activation, "float64")
+    core = CORE.network(sizes, activation, "float32")
+    twin = TWIN.network(sizes, activation, "float64")
     for i, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
         w = (rng.standard_normal((inputs, outputs)) / np.sqrt(inputs)).astype(np.float32)
         b = (0.1 * rng.standard_normal(outputs)).astype(np.float32)
@@ -70,12 +78,11 @@ def gradient_error(core, twin, x, y, threads, reg=0.0):
     rate, n = 2.0**12, len(x)
     layers = range(len(twin.weights))
     before = [twin.layer(i) for i in layers]
-    losses, twin_losses = np.zeros(1), np.zeros(1)
-    chosen = options(reg=reg)
+    loss, twin_loss = np.zeros(1), np.zeros(1)
     rows, rates = np.arange(n), np.array([rate])
-    _core.Trainer(core, **chosen, batch_size=n, threads=threads).run(x, y, rows, rates, losses)
-    NumpyTrainer(twin, **chosen, batch_size=n, threads=1).run(x, y, rows, rates, twin_losses)
-    worst = abs(losses[0] - twin_losses[0]) / (1 + twin_losses[0])
+    trainer(CORE, core, batch_size=n, reg=reg, threads=threads).run(x, y, rows, rates, loss)
+    trainer(TWIN, twin, batch_size=n, reg=reg).run(x, y, rows, rates, twin_loss)
+    worst = abs(loss[0] - twin_loss[0]) / (1 + twin_loss[0])
     for i in layers:
         wanted = [(old - new) / rate for old, new in zip(before[i], twin.layer(i), strict=True)]
         got = [(old - new) / rate for old, new in zip(before[i], core.layer(i), strict=True)]
@@ -165,14 +172,14 @@ def test_optimizers_agree_with_the_twin(name):
     rng = np.random.default_rng(4)
     core, twin = pair(rng, (40, 33, 17, 7), "tanh")
     x, y = inputs(rng, 330, 40, "float32"), rng.integers(0, 7, 330)
-    chosen = options(**OPTIMIZERS[name], reg=1e-3, weight_decay=1e-3)
-    rates = np.full(30, 0.05 if chosen["optimizer"] == "sgd" else 1e-3)
+    chosen = {"optimizer": OPTIMIZERS[name], "batch_size": 33, "reg": 1e-3}
+    rates = np.full(30, 0.05 if chosen["optimizer"].name == "sgd" else 1e-3)
     rows = np.concatenate([rng.permutation(330) for _ in range(3)])
-    losses, twin_losses = np.zeros(30), np.zeros(30)
-    _core.Trainer(core, **chosen, batch_size=33, threads=2).run(x, y, rows, rates, losses)
-    NumpyTrainer(twin, **chosen, batch_size=33, threads=1).run(x, y, rows, rates, twin_losses)
-    np.testing.assert_allclose(losses, twin_losses, rtol=ONE_OPERAND / 8)
-    assert losses[20:].mean() < losses[:10].mean()
+    found, expected = np.zeros(30), np.zeros(30)
+    trainer(CORE, core, **chosen, threads=2).run(x, y, rows, rates, found)
+    trainer(TWIN, twin, **chosen).run(x, y, rows, rates, expected)
+    np.testing.assert_allclose(found, expected, rtol=ONE_OPERAND / 8)
+    assert found[20:].mean() < found[:10].mean()
 
 
 def test_bits_are_the_same_for_any_number_of_threads(same_bits):
@@ -182,7 +189,7 @@ def test_bits_are_the_same_for_any_number_of_threads(same_bits):
         networks = [
             tl.train(
                 x, y, hidden_sizes=(100, 33), batch_size=101 - 2, epochs=3, threads=threads,
-                compute_dtype="bfloat16", reg=1e-3, **optimizer,
+                compute_dtype="bfloat16", reg=1e-3, optimizer=optimizer,
             ).network
             for threads in (1, 2, 3, 4)
         ]  # fmt: skip
@@ -197,8 +204,8 @@ import numpy as np
 import twolayer_ext as tl
 rng = np.random.default_rng(0)
 x, y = rng.integers(0, 256, (200, 50), dtype=np.uint8), rng.integers(0, 5, 200)
-result = tl.train(x, y, hidden_sizes=(33,), batch_size=25, epochs=4, learning_rate=0.05,
-                  compute_dtype="bfloat16")
+result = tl.train(x, y, hidden_sizes=(33,), batch_size=25, epochs=4, optimizer="sgd",
+                  learning_rate=0.05, compute_dtype="bfloat16")
 np.save(sys.argv[1], result.history["step_loss"])
 """
     losses = {}
@@ -234,7 +241,12 @@ def test_rounding_shows_and_evaluation_does_not_round(pixels, same_bits):
 
 def test_parameters_changed_by_a_callback_are_used(pixels, same_bits):
     x, y = pixels
-    fixed = {"shuffle": False, "learning_rate_decay": 1.0, "compute_dtype": "bfloat16"}
+    fixed = {
+        "optimizer": "sgd",
+        "shuffle": False,
+        "learning_rate_decay": 1.0,
+        "compute_dtype": "bfloat16",
+    }
     start = tl.Network((40, 20, 5), seed=7, normalize=(127.5, 64.0))
 
     def go_back(event):

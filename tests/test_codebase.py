@@ -156,7 +156,7 @@ def assert_parameters_agree(node: ast.FunctionDef, function) -> None:
 
 # What stands on a line may import what stands above it, and its neighbours.
 ROOMS = """
-_core errors streams tables unset version
+_core errors scores streams tables unset version
 checks
 activations distributions files frames losses optimizers rows schedules
 engine names

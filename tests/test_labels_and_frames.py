@@ -7,7 +7,13 @@ import pytest
 
 import twolayer_ext as tl
 
-QUICK = {"hidden_sizes": (8,), "learning_rate": 0.03, "epochs": 20, "progress": False}
+QUICK = {
+    "hidden_sizes": (8,),
+    "optimizer": "adam",
+    "learning_rate": 0.03,
+    "epochs": 20,
+    "progress": False,
+}
 
 LABELS = {
     "0, 1, 2": np.array([0, 1, 2]),
@@ -113,7 +119,8 @@ def test_numbers_come_back_in_their_shape(backend, tmp_path):
     x, _ = clouds()
     truth = 100 + 5 * x @ [1.0, -2.0, 0.5, 0.0]
     for y in (truth, truth[:, None], np.stack([truth, -truth], axis=1)):
-        net = backend.train(x, y, hidden_sizes=(), epochs=100, learning_rate=0.1).network
+        options = {**QUICK, "hidden_sizes": (), "epochs": 100, "learning_rate": 0.1}
+        net = backend.train(x, y, **options).network
         net.save(tmp_path / "net.npz")
         back = backend.load(tmp_path / "net.npz")
         assert (back.score_name, back.classes) == ("r2", None)

@@ -10,9 +10,16 @@ import pytest
 
 import twolayer_ext as tl
 from twolayer_ext import schedules
+from twolayer_ext.engine import Techniques
 from twolayer_ext.training import loop
 
-QUICK = {"hidden_sizes": (8,), "batch_size": 16, "learning_rate": 0.1, "progress": False}
+QUICK = {
+    "hidden_sizes": (8,),
+    "optimizer": "sgd",
+    "batch_size": 16,
+    "learning_rate": 0.1,
+    "progress": False,
+}
 
 
 def factors(schedule, steps):
@@ -174,7 +181,7 @@ def test_history_tells_the_rate_of_each_epochs_first_step(backend, blobs):
 
 def test_a_rate_of_zero_changes_nothing(backend, blobs, same_bits):
     """Every step has its own rate, within a call of the engine too."""
-    options = {**QUICK, "shuffle": False, "optimizer": "sgd"}
+    options = {**QUICK, "shuffle": False}
     whole = backend.train(*blobs, **options, max_steps=4, schedule=lambda step, _: float(step < 2))
     part = backend.train(*blobs, **options, max_steps=2, learning_rate_decay=1.0)
     assert same_bits(whole.network, part.network)
@@ -191,7 +198,7 @@ def test_constant_is_no_decay(backend, blobs, same_bits):
 @pytest.mark.parametrize("schedule", [schedules.cosine(0.1), schedules.one_cycle()])
 def test_compiled_and_numpy_agree(pixels, optimizer, schedule):
     options = {
-        "hidden_sizes": (33,), "batch_size": 16, "epochs": None, "max_steps": 100, "reg": 0.01,
+        "hidden_sizes": (33,), "batch_size": 16, "max_steps": 100, "reg": 0.01,
         "optimizer": optimizer, "learning_rate": 0.05 if optimizer == "sgd" else 1e-3,
         "weight_decay": 1e-3, "dtype": "float64", "schedule": schedule, "progress": False,
     }  # fmt: skip
@@ -214,7 +221,7 @@ def test_threads_and_calls_do_not_change_a_bit(
 ):
     def run(threads):
         return tl.train(
-            *pixels, hidden_sizes=(150, 33), batch_size=65, epochs=None, max_steps=100,
+            *pixels, hidden_sizes=(150, 33), batch_size=65, max_steps=40,
             learning_rate=1e-3, optimizer=optimizer, compute_dtype=compute_dtype, threads=threads,
             schedule=schedules.one_cycle(), progress=False,
         )  # fmt: skip
@@ -231,11 +238,10 @@ def test_threads_and_calls_do_not_change_a_bit(
 
 def test_the_compiled_trainer_wants_a_rate_for_every_step(blobs):
     net = tl.Network((6, 3), dtype="float64")
-    options = {
-        "optimizer": "sgd", "momentum": 0.0, "nesterov": False, "beta1": 0.9, "beta2": 0.9,
-        "epsilon": 1e-8, "weight_decay": 0.0, "reg": 0.0, "batch_size": 10, "threads": 1,
-    }  # fmt: skip
-    trainer = net.engine.trainer(net.core, **options)
+    trainer = net.engine.trainer(
+        net.core, optimizer=tl.optimizers.Sgd(), loss=net.engine.loss(net.loss, 3, None),
+        techniques=Techniques(), reg=0.0, batch_size=10, threads=1, compute_dtype=None,
+    )  # fmt: skip
     x, y = blobs
     rows = np.arange(25)
     with pytest.raises(ValueError, match="learning_rates: one element a step"):
@@ -269,5 +275,5 @@ def test_wrong_schedules_are_found_before_training(
     net = backend.Network((6, 8, 3))
     before = copy.deepcopy(net)
     with pytest.raises(error, match=f"^{message}"):
-        backend.train(*blobs, network=net, batch_size=16, **arguments)
+        backend.train(*blobs, network=net, batch_size=16, epochs=10, **arguments)
     assert same_bits(net, before)

@@ -47,7 +47,9 @@ def test_hundred_steps_on_batches_drawn_with_replacement(toy, backend):
         X[rows],
         Y[rows],
         network=toy,
+        optimizer="sgd",
         learning_rate=0.1,
+        learning_rate_decay=1.0,
         reg=5e-6,
         batch_size=200,
         epochs=1,
@@ -60,6 +62,7 @@ def test_hundred_steps_on_batches_drawn_with_replacement(toy, backend):
 
 def test_hundred_steps_on_all_five(toy, backend):
     result = backend.train(
-        X, Y, network=toy, learning_rate=0.1, reg=5e-6, epochs=100, progress=False
-    )
+        X, Y, network=toy, optimizer="sgd", learning_rate=0.1, learning_rate_decay=0.95, reg=5e-6,
+        epochs=100, progress=False,
+    )  # fmt: skip
     assert result.history["step_loss"][-1] == pytest.approx(0.0156, abs=5e-5)

@@ -502,6 +502,16 @@ def test_a_task_of_any_length_is_not_parsed(small, monkeypatch):
         tl.load(save_entries(small, arrays))
 
 
+def test_names_too_long_to_be_read_are_not_written(tmp_path, monkeypatch):
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    x = pandas.DataFrame({"a" * 600: [1.0, 2.0], "b" * 600: [3.0, 4.0]})
+    net = tl.train(x, [0, 1], hidden_sizes=(), max_steps=1).network
+    monkeypatch.setattr(serialization, "_LONGEST_TASK", 1000)
+    with pytest.raises(ValueError, match=r"columns' names take 1.* at most 1000; not saved"):
+        net.save(tmp_path / "net.npz")
+    assert not list(tmp_path.iterdir())
+
+
 def test_half_precision_throughout_is_refused(small):
     arrays = entries(small)
     for name in ("W1", "b1"):

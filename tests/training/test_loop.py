@@ -241,7 +241,11 @@ def test_threads_do_not_change_a_bit_of_what_is_kept(pixels, same_bits):
         ),
         ({"average_epochs": -1}, ValueError, "average_epochs: -1; must be at least 0"),
         ({"average_epochs": 2.0}, TypeError, "average_epochs: 2.0; must be an integer"),
-        ({"average_epochs": 201}, ValueError, "average_epochs: 201 of 200 epochs; must be at most"),
+        (
+            {"average_epochs": 11, "epochs": 10},
+            ValueError,
+            "average_epochs: 11 of 10 epochs; must be at most",
+        ),
         (
             {"average_epochs": 3, "batch_size": 45, "max_steps": 3},
             ValueError,

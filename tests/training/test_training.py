@@ -12,6 +12,7 @@ import pytest
 
 import twolayer_ext as tl
 from interrupts import CtrlC
+from recorder import Recorder
 from twolayer_ext.streams import Purpose, generator
 from twolayer_ext.training import loop
 
@@ -23,28 +24,6 @@ QUICK = {
     "learning_rate": 0.1,
     "progress": False,
 }
-
-
-class Recorder:
-    """A trainer that stands before an engine's own."""
-
-    def __init__(self, trainer):
-        self.trainer, self.calls = trainer, 0
-
-    @classmethod
-    def take_the_place(cls, backend, monkeypatch):
-        engine = type(backend.Network.engine)
-        own = engine.trainer
-        monkeypatch.setattr(
-            engine, "trainer", lambda self, network, **options: cls(own(self, network, **options))
-        )
-
-    def run(self, *arguments):
-        self.calls += 1
-        return self.trainer.run(*arguments)
-
-    def publish(self):
-        self.trainer.publish()
 
 
 # the protocol
@@ -67,7 +46,8 @@ def test_defaults(backend, blobs, same_bits):
         "hidden_sizes": (512,),
         "activation": "relu",
         "loss": "cross_entropy",
-        "optimizer": "adam",
+        "optimizer": "adamw",
+        "weight_decay": 3.0,  # of so few rows
         "learning_rate": 1e-3,
         "schedule": tl.schedules.cosine(),
         "batch_size": 32,
@@ -509,7 +489,7 @@ def test_going_on_needs_the_engines_own_network(blobs):
             "momentum: 1; must be finite and at least 0 and below 1",
         ),
         ({"momentum": 0.9, "optimizer": "adam"}, "momentum: 0.9 with adam"),
-        ({"nesterov": True}, "nesterov: True with adam; only sgd has it"),
+        ({"nesterov": True, "optimizer": "adam"}, "nesterov: True with adam; only sgd has it"),
         ({"nesterov": True, "optimizer": "sgd"}, "nesterov: True without momentum"),
         ({"betas": (0.9, 0.99), "optimizer": "sgd"}, "betas: .* with sgd; only adam, adamw and"),
         (

@@ -63,10 +63,16 @@ def write(path: str | os.PathLike[str], state: NetworkState) -> None:
     Raises
     ------
     ValueError
-        A parameter is not finite.
+        A parameter is not finite; the columns' names are too long.
     OSError
         As `whole_file`; what was there before is left as it was.
     """
+    task = _written(state)
+    if len(task) > _LONGEST_TASK:
+        raise ValueError(
+            f"network: its columns' names take {len(task)} characters; must be at most "
+            f"{_LONGEST_TASK}; not saved"
+        )
     little = np.dtype(state.dtype).newbyteorder("<")
     entries: dict[str, Array] = {
         "format": np.array(FORMAT),
@@ -76,7 +82,7 @@ def write(path: str | os.PathLike[str], state: NetworkState) -> None:
         "scale": state.scale.astype("<f8"),
         "output_shift": state.output_shift.astype("<f8"),
         "output_scale": state.output_scale.astype("<f8"),
-        "task": np.array(_written(state)),
+        "task": np.array(task),
     }
     if state.task.classes is not None:
         classes = state.task.classes
