@@ -61,6 +61,24 @@ def test_accuracy_is_drawn_in_per_cent():
     np.testing.assert_allclose(axes.lines[0].get_ydata(), [30.0, 60.0, 90.0])
 
 
+def test_r2_is_drawn_as_it_is():
+    numbers = history()
+    for part in ("", "val_"):
+        numbers[f"{part}r2"] = numbers.pop(f"{part}accuracy")
+    figure = plots.plot_training(numbers)
+    assert titles(figure) == ["Loss by step", "Loss by epoch", "R² by epoch"]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "loss", "R²"]
+    np.testing.assert_allclose(figure.axes[2].lines[0].get_ydata(), [0.3, 0.6, 0.9])
+
+
+def test_without_a_score_there_are_losses_only():
+    numbers = {name: values for name, values in history().items() if "accuracy" not in name}
+    figure = plots.plot_training(numbers, network(64), (8, 8))
+    assert titles(figure)[:2] == ["Loss by step", "Loss by epoch"]
+    assert len(figure.axes) == 3
+    assert [len(axes.lines) for axes in figure.axes[:2]] == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("features", "shape"), [(64, (8, 8)), (192, (3, 8, 8)), (192, (8, 8, 3)), (40, (5, 8))]
 )
@@ -105,6 +123,9 @@ def test_a_dead_unit_and_many_units():
 def test_softmax_regression_shows_its_classes():
     figure = plots.plot_training(history(), tl.Network((64, 10)), (8, 8))
     assert titles(figure)[-1] == "First-layer weights, 10 of 10 classes"
+    linear = tl.Network((64, 2), loss="squared_error")
+    figure = plots.plot_training(history(), linear, (8, 8))
+    assert titles(figure)[-1] == "First-layer weights, 2 of 2 outputs"
 
 
 def test_histories_of_runs_cut_short():

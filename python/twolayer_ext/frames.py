@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from twolayer_ext import checks
+from twolayer_ext.rows import Sparse
 
 
 def column_names(x: object) -> tuple[str, ...] | None:
@@ -16,7 +17,7 @@ def column_names(x: object) -> tuple[str, ...] | None:
     ValueError
         Two columns have the same name.
     """
-    columns = getattr(x, "columns", None)
+    columns = None if isinstance(x, Sparse) else getattr(x, "columns", None)
     if columns is None or isinstance(columns, str) or not isinstance(columns, Iterable):
         return None
     names = tuple(columns)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from twolayer_ext import scores
 from twolayer_ext.errors import MissingExtraError
 from twolayer_ext.files.writing import whole_file
 
@@ -66,12 +67,13 @@ def plot_training(
     network: NetworkBase | None = None,
     image_shape: tuple[int, ...] | None = None,
 ) -> Figure:
-    """Draw a training run: the loss of every step, loss and accuracy by epoch, first-layer weights.
+    """Draw a training run: the loss of every step, loss and score by epoch, first-layer weights.
 
     Parameters
     ----------
     history : mapping
-        What ``train`` returned as ``result.history``.
+        What ``train`` returned as ``result.history``. Of its scores accuracy is drawn in per cent,
+        R² as it is; where it has none, the loss by epoch gets their place, too.
     network : Network, optional
         With `image_shape`, the weights into its first units are drawn as images.
     image_shape : (H, W), (3, H, W) or (H, W, 3), optional
@@ -101,7 +103,10 @@ def plot_training(
         weights = network.parameters[0][0]
         shown = min(weights.shape[1], MAX_WEIGHT_IMAGES)
         mosaic = _weight_mosaic(weights[:, :shown], image_shape)
-        unit = "hidden units" if len(network.layer_sizes) > 2 else "classes"
+        of_classes = network.score_name == "accuracy"
+        unit = "classes" if of_classes else "outputs"
+        if len(network.layer_sizes) > 2:
+            unit = "hidden units"
         title = f"First-layer weights, {shown} of {weights.shape[1]} {unit}"
 
     with mpl.rc_context(STYLE):
@@ -111,12 +116,10 @@ def plot_training(
         columns = 3 if mosaic is not None else 2
         grid = figure.add_gridspec(2, columns, width_ratios=[1.0, 1.0, 1.12][:columns])
         _draw_step_loss(figure.add_subplot(grid[0, :2]), history)
-        _draw_epochs(
-            figure.add_subplot(grid[1, 0]), history, "loss", "Loss by epoch", "loss [nats]"
-        )
-        _draw_epochs(
-            figure.add_subplot(grid[1, 1]), history, "accuracy", "Accuracy by epoch", "accuracy [%]"
-        )
+        score = next((name for name in scores.LABELS if name in history), "")
+        _draw_epochs(figure.add_subplot(grid[1, 0] if score else grid[1, :2]), history, "loss")
+        if score:
+            _draw_epochs(figure.add_subplot(grid[1, 1]), history, score)
         if mosaic is not None:
             _draw_mosaic(figure.add_subplot(grid[:, 2]), mosaic, title)
     return figure
@@ -154,14 +157,17 @@ def _draw_step_loss(axes: Axes, history: Mapping[str, Sequence[float]]) -> None:
         label=f"mean of {window} steps" if window > 1 else "each batch",
     )
     _scale_losses(axes, losses)
-    axes.set(title="Loss by step", xlabel="step", ylabel="loss [nats]")
+    axes.set(title="Loss by step", xlabel="step", ylabel=_loss_label(history))
     axes.margins(x=0.01)
     axes.legend(loc="upper right")
 
 
-def _draw_epochs(
-    axes: Axes, history: Mapping[str, Sequence[float]], quantity: str, title: str, ylabel: str
-) -> None:
+def _loss_label(history: Mapping[str, Sequence[float]]) -> str:
+    """Return the name of the loss with its unit, which is known of classifiers."""
+    return "loss [nats]" if "accuracy" in history else "loss"
+
+
+def _draw_epochs(axes: Axes, history: Mapping[str, Sequence[float]], quantity: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     percent = 100.0 if quantity == "accuracy" else 1.0
@@ -177,6 +183,9 @@ def _draw_epochs(
     if quantity == "loss" and drawn:
         _scale_losses(axes, np.concatenate([values for _, values, _ in drawn]))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    name = scores.label(quantity) or "loss"
+    title = f"{name[0].upper()}{name[1:]} by epoch"
+    ylabel = {"loss": _loss_label(history), "accuracy": "accuracy [%]"}.get(quantity, name)
     axes.set(title=title, xlabel="epoch", ylabel=ylabel)
     if drawn:
         axes.legend(loc="best")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from twolayer_ext import _core, checks, schedules
+from twolayer_ext.names import InitName
 from twolayer_ext.training import Augment, TrainOptions
 
 
@@ -43,7 +44,7 @@ def study_adam(
     hidden_sizes: Sequence[int] = (128, 256),
     epochs: int = 30,
     learning_rate: float = 1e-3,
-    init: str | float = 1e-3,
+    init: InitName | float = 1e-3,
 ) -> TrainOptions:
     """Part two of the study: deeper nets, Adam with coupled weight decay, pixels in [-1, 1].
 

@@ -58,18 +58,19 @@ class Sparse:
 Rows: TypeAlias = Array | Sparse
 
 
-def as_rows(x: ArrayLike, *, features: int | None, dtype: str, name: str = "x") -> Rows:
+def as_rows(x: ArrayLike | Sparse, *, features: int | None, dtype: str, name: str = "x") -> Rows:
     """Return x as a kernel reads it; without a copy wherever that is possible.
 
     Parameters
     ----------
-    x : array_like or SciPy sparse array or matrix, shape (N, D)
+    x : array_like, SciPy sparse array or matrix, or Sparse, shape (N, D)
         Arrays of uint8, int8, int16, uint16, float16, float32 and float64 are used in place in any
         memory order: read-only arrays, memory maps, slices, columns-first arrays; bool is read as
         uint8. What is not in native byte order, or does not lie at multiples of its own size, is
         copied once, other numeric types are converted once: larger integers and longdouble to
         float64. CSR is used in place if its indices are int32, sorted and unique, and put in order
-        in a copy otherwise; other sparse formats are converted to CSR.
+        in a copy otherwise; other sparse formats are converted to CSR. What this function has
+        returned comes back as it is.
     features : int or None
         The D required; None takes any.
     dtype : {"float32", "float64"}
@@ -89,6 +90,11 @@ def as_rows(x: ArrayLike, *, features: int | None, dtype: str, name: str = "x") 
         Wrong shape, no rows, a NaN or an infinity (the first is named), integers beyond 2**53, a
         sparse matrix whose parts do not fit each other.
     """
+    if isinstance(x, Sparse):
+        _check_shape(x.shape, features, name)
+        if x.dtype.kind == "f":
+            _check_finite_entries(x, dtype, name)
+        return x
     if _is_sparse(x):
         return _sparse(x, features, dtype, name)
     rows = as_array(x, name)

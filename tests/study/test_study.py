@@ -249,10 +249,11 @@ def assert_whole_report(folder: Path) -> dict:
     for name in pictures:
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
     # The code in it is the twin's own, line by line.
-    room = Path(tl.reference.__file__).parent
-    twin = "".join(path.read_text(encoding="utf-8") for path in room.glob("*.py"))
+    rooms = [Path(room.__file__).parent for room in (tl.reference, tl.losses, tl.optimizers)]
+    files = [path for room in rooms for path in room.glob("*.py")]
+    twin = "".join(path.read_text(encoding="utf-8") for path in files)
     blocks = re.findall(r"```python\n(.*?)```", markdown, re.S)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     for line in "\n".join(blocks).splitlines():
         assert line in twin
     for text in (page, markdown):

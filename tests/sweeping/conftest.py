@@ -21,6 +21,7 @@ def space():
     """Four arguments varied, and one the same for all."""
     return {
         "hidden_sizes": [(8,), (16,), (8, 8)],
+        "optimizer": "sgd",
         "learning_rate": log_uniform(1e-2, 1),
         "momentum": uniform(0, 0.9),
         "batch_size": integer(8, 64),
@@ -59,6 +60,6 @@ def outcome():
     """A function: all of a result that must not depend on time or threads."""
 
     def of(result):
-        return [(r.number, r.config, r.val_accuracy, r.val_loss, r.accuracy) for r in result.runs]
+        return [(r.number, r.config, r.val_score, r.val_loss, r.score) for r in result.runs]
 
     return of

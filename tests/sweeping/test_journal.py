@@ -29,13 +29,13 @@ def test_files(sweep, tmp_path):
     assert (out / "table.md").read_text() == result.table()
     assert (out / "sweep.png").read_bytes().startswith(b"\x89PNG")
     header, *runs = lines(out)
-    assert header["format"] == "twolayer-ext sweep 1"
+    assert header["format"] == "twolayer-ext sweep 2"
     by_number = {run.number: run for run in result.runs}
     assert len(runs) == 6
     for entry in runs:
         run = by_number[entry["number"]]
         assert entry["config"] == {**run.config, "hidden_sizes": list(run.config["hidden_sizes"])}
-        assert entry["val_accuracy"] == run.val_accuracy
+        assert (entry["score_name"], entry["val_score"]) == ("accuracy", run.val_score)
 
 
 def test_nothing_is_repeated(sweep, trained, tmp_path):
@@ -139,10 +139,12 @@ def test_another_sweep_is_an_error_that_says_what_differs(
         (2, b"[]"),
         (2, b"[" * 100_000),
         (2, b'{"config": {}}'),
-        (2, b'{"config": 1, "epochs": 1, "val_accuracy": 1.0, "val_loss": 1.0, "accuracy": 1.0, '
-            b'"seconds": 1.0}'),
-        (2, b'{"config": {}, "epochs": 1, "val_accuracy": NaN, "val_loss": 1.0, "accuracy": 1.0, '
-            b'"seconds": 1.0}'),
+        (2, b'{"config": 1, "epochs": 1, "score_name": "r2", "val_score": 1.0, '
+            b'"val_loss": 1.0, "score": 1.0, "seconds": 1.0}'),
+        (2, b'{"config": {}, "epochs": 1, "score_name": "r2", "val_score": NaN, '
+            b'"val_loss": 1.0, "score": 1.0, "seconds": 1.0}'),
+        (2, b'{"config": {}, "epochs": 1, "score_name": "r3", "val_score": 1.0, '
+            b'"val_loss": 1.0, "score": 1.0, "seconds": 1.0}'),
     ],
 )  # fmt: skip
 def test_a_broken_file_is_an_error(sweep, trained, tmp_path, number, line):

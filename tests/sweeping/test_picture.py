@@ -18,11 +18,12 @@ def figure_of(monkeypatch, tmp_path_factory):
     pytest.importorskip("matplotlib")
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path_factory.getbasetemp() / "matplotlib"))
 
-    def make(configs, accuracies, epochs=None):
-        runs = [
-            Run(i, config, accuracy, 1.0, accuracy, 3 if epochs is None else epochs[i], 0.1)
-            for i, (config, accuracy) in enumerate(zip(configs, accuracies, strict=True))
-        ]
+    def make(configs, values, epochs=None, score_name="accuracy"):
+        runs = []
+        for i, (config, value) in enumerate(zip(configs, values, strict=True)):
+            score, loss = (value, value * 0 + 1) if score_name else (math.nan, value)
+            of_run = 3 if epochs is None else epochs[i]
+            runs.append(Run(i, config, score_name, score, loss, score, of_run, 0.1))
         return plot_sweep(tl.SweepResult(tuple(search.ranked(runs))))
 
     return make
@@ -57,7 +58,29 @@ def test_picture_has_a_panel_for_each_argument_varied(figure_of):
     rate = axes["learning_rate"].collections[1].get_offsets()[0][0]
     assert rate == configs[28]["learning_rate"]
     (legend,) = figure.legends
-    assert [t.get_text() for t in legend.get_texts()] == ["run", "best, 75.00%", "diverged"]
+    assert [t.get_text() for t in legend.get_texts()] == [
+        "run",
+        "best, val accuracy 75.0%",
+        "diverged",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("score_name", "label", "best", "legend"),
+    [
+        ("r2", "validation R²", 0.5, "best, val R² 0.50"),
+        ("", "validation loss", -0.25, "best, val loss -0.25"),
+    ],
+)
+def test_other_scores_and_losses_are_drawn_as_they_are(figure_of, score_name, label, best, legend):
+    configs = [{"seed": i} for i in range(4)]
+    figure = figure_of(configs, [-0.25, 0.5, 0.25, math.nan], score_name=score_name)
+    (axes,) = figure.axes
+    assert axes.get_ylabel() == label
+    runs, ringed, diverged = axes.collections
+    assert ringed.get_offsets()[0][1] == best
+    assert diverged.get_offsets()[0][1] < runs.get_offsets()[:, 1].min()
+    assert legend in [t.get_text() for t in figure.legends[0].get_texts()]
 
 
 def test_more_epochs_are_drawn_stronger(figure_of):

@@ -98,7 +98,11 @@ def test_a_configuration_is_known_again_after_a_file(config):
         ({"space": {"epochs": []}}, ValueError, "space: no choices for epochs"),
         ({"space": {"hidden_sizes": [64]}}, TypeError, "hidden_sizes: 64; must be a sequence"),
         ({"space": {"momentum": uniform(-1, 0)}}, ValueError, "momentum: -"),
-        ({"space": {"optimizer": "adam", "momentum": 0.5}}, ValueError, "only sgd has it"),
+        (
+            {"space": {"optimizer": "adam", "momentum": 0.5}},
+            ValueError,
+            "only sgd and rmsprop have it",
+        ),
         ({"space": 3}, TypeError, "space: int; must be a dict or a function"),
         ({"space": lambda rng: 3}, TypeError, "space: the function returned 3"),
         ({"space": lambda rng: {"init": rng}}, TypeError, "init: "),

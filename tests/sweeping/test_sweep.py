@@ -26,13 +26,13 @@ def test_the_same_result_for_any_number_of_workers(sweep, outcome):
 
 def test_runs_are_sorted_and_the_best_can_be_repeated(sweep, digits):
     result = sweep()
-    accuracies = [run.val_accuracy for run in result.runs]
+    accuracies = [run.val_score for run in result.runs]
     assert accuracies == sorted(accuracies, reverse=True)
     assert len(set(accuracies)) > 1
     best = result.runs[0]
     again = tl.train(*digits[0], **result.best, progress=False)
-    assert again.network.evaluate(*digits[1]) == (best.val_loss, best.val_accuracy)
-    assert again.history["accuracy"][-1] == best.accuracy
+    assert again.network.evaluate(*digits[1]) == (best.val_loss, best.val_score)
+    assert again.history["accuracy"][-1] == best.score
     assert best.epochs == 2
     assert best.seconds > 0
 
@@ -54,7 +54,7 @@ def test_divergence_is_a_result(sweep):
     good, bad = result.runs
     assert good.config["learning_rate"] == 1e-2
     assert bad.diverged
-    assert all(math.isnan(v) for v in (bad.val_accuracy, bad.val_loss, bad.accuracy))
+    assert all(math.isnan(v) for v in (bad.val_score, bad.val_loss, bad.score))
     assert "diverged" in result.table().splitlines()[-1]
     with pytest.raises(ValueError, match=r"^best: none of 1 runs.*smaller learning rates"):
         _ = sweep({**space, "learning_rate": 1e30}, configurations=1).best
@@ -159,7 +159,7 @@ def test_halving_gives_the_result_of_one_long_run(sweep, digits, space):
     result = sweep(space, configurations=4, method="halving", eta=2, workers=2)
     longest = next(run for run in result.runs if run.config["epochs"] == 4)
     network = tl.train(*digits[0], **longest.config, progress=False).network
-    assert network.evaluate(*digits[1])[1] == longest.val_accuracy
+    assert network.evaluate(*digits[1])[1] == longest.val_score
 
 
 def test_halving_leaves_out_what_diverged(sweep):
@@ -186,7 +186,7 @@ def test_progress_counts_earlier_runs_and_tells_the_best(sweep, monkeypatch, tmp
     result = sweep(out=tmp_path, progress=None)
     assert made == [(None, "run ", 6, 2)]
     assert told[0][0] == 0
-    assert told[-1] == (4, 1.0, f"best val accuracy {result.runs[0].val_accuracy:.1%}")
+    assert told[-1] == (4, 1.0, f"best val accuracy {result.runs[0].val_score:.1%}")
     made.clear()
     sweep({**space, "epochs": 3}, method="halving")
     assert made == [(False, "round 1 of 2, run ", 6, 0), (False, "round 2 of 2, run ", 2, 0)]

@@ -57,7 +57,7 @@ def visible(text: str) -> str:
 
 
 def test_shows_loss_accuracy_speed_and_time_left(stderr, clock, display):
-    with Progress(True, 4, 400) as bar:
+    with Progress(True, 4, 400, "accuracy") as bar:
         clock.now += 10
         bar.update(2, 100, 12_800, 0.5, 0.875)
         shown = visible(stderr.getvalue())
@@ -72,8 +72,21 @@ def test_shows_loss_accuracy_speed_and_time_left(stderr, clock, display):
     assert visible(stderr.getvalue()) == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("r2", "loss 0.5000, R² 0.47 (val -0.10), 1,280"), ("", "loss 0.5000, 1,280")],
+)
+def test_other_scores_and_none(stderr, clock, display, name, shown):
+    with Progress(True, 4, 400, name) as bar:
+        clock.now += 10
+        bar.update(1, 50, 6_400, 1.0, 0.3)
+        bar.epoch_end({"val_loss": [1.0], "val_r2": [-0.1]} if name else {"val_loss": [1.0]})
+        bar.update(2, 100, 12_800, 0.5, 0.467)
+        assert shown in visible(stderr.getvalue())
+
+
 def test_redraws_at_most_ten_times_a_second(stderr, clock, display):
-    with Progress(True, 1, 1000) as bar:
+    with Progress(True, 1, 1000, "accuracy") as bar:
         clock.now += 1
         for step in range(1, 1001):
             clock.now += 0.001
@@ -83,7 +96,7 @@ def test_redraws_at_most_ten_times_a_second(stderr, clock, display):
 
 
 def test_epoch_end_clears_the_line_and_keeps_the_validation_accuracy(stderr, clock, display):
-    with Progress(True, 2, 20) as bar:
+    with Progress(True, 2, 20, "accuracy") as bar:
         clock.now += 1
         bar.update(1, 10, 10, 1.0, 0.5)
         bar.epoch_end({"val_accuracy": [0.25]})
@@ -95,14 +108,14 @@ def test_epoch_end_clears_the_line_and_keeps_the_validation_accuracy(stderr, clo
 def test_a_narrow_terminal_is_never_overfull(stderr, clock, monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     monkeypatch.setenv("COLUMNS", "30")
-    with Progress(True, 1, 10) as bar:
+    with Progress(True, 1, 10, "accuracy") as bar:
         clock.now += 1
         bar.update(1, 5, 5, 1.0, 0.5)
         assert len(visible(stderr.getvalue())) <= 29
 
 
 def test_only_the_number_of_steps_known(stderr, clock, display):
-    with Progress(True, None, 10) as bar:
+    with Progress(True, None, 10, "accuracy") as bar:
         clock.now += 1
         bar.update(3, 5, 5, 1.0, 0.5)
         assert "epoch 3 " in visible(stderr.getvalue())
@@ -138,7 +151,7 @@ def test_runs_show_how_many_are_done_and_time_left(stderr, clock, display):
 @pytest.mark.parametrize("enabled", [False, None])
 def test_silent_when_asked_and_without_a_terminal(enabled, monkeypatch):
     stream = use(Terminal() if enabled is False else io.StringIO(), monkeypatch)
-    with Progress(enabled, 1, 10) as bar:
+    with Progress(enabled, 1, 10, "accuracy") as bar:
         bar.update(1, 5, 5, 1.0, 0.5)
         bar.epoch_end({"val_accuracy": [0.5]})
     assert stream.getvalue() == ""
@@ -146,12 +159,12 @@ def test_silent_when_asked_and_without_a_terminal(enabled, monkeypatch):
 
 def test_silent_without_standard_error(monkeypatch):
     use(None, monkeypatch)
-    with Progress(None, 1, 10) as bar:
+    with Progress(None, 1, 10, "accuracy") as bar:
         bar.update(1, 5, 5, 1.0, 0.5)
 
 
 def test_shown_on_a_terminal_by_default(stderr, clock, display):
-    with Progress(None, 1, 10) as bar:
+    with Progress(None, 1, 10, "accuracy") as bar:
         clock.now += 1
         bar.update(1, 5, 5, 1.0, 0.5)
     assert "loss 1.0000" in stderr.getvalue()
@@ -159,7 +172,7 @@ def test_shown_on_a_terminal_by_default(stderr, clock, display):
 
 def test_an_error_inside_clears_the_display(stderr, clock, display):
     def train():
-        with Progress(True, 1, 10) as bar:
+        with Progress(True, 1, 10, "accuracy") as bar:
             clock.now += 1
             bar.update(1, 5, 5, 1.0, 0.5)
             raise RuntimeError

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from twolayer_ext.activations import ACTIVATIONS
 from twolayer_ext.cli import main
+from twolayer_ext.losses import LOSSES
 from twolayer_ext.training import study_check
 from twolayer_ext.training.study_check import Finding
 
@@ -14,7 +16,7 @@ def test_check_passes(capsys):
     assert main(["check"]) == 0
     output = capsys.readouterr().out
     assert output.endswith("all checks passed\n")
-    assert output.count(" ok\n") == 5 + 17 + 3
+    assert output.count(" ok\n") == 5 + (1 + 4 * len(ACTIVATIONS) + len(LOSSES)) + 3
     assert "FAILED" not in output
 
 
@@ -25,6 +27,11 @@ def test_check_fails_with_status_1(measured, capsys, monkeypatch):
     output = capsys.readouterr().out
     assert output.count("FAILED") == 2
     assert output.endswith("a check FAILED\n")
+
+
+def test_every_activation_and_loss_is_checked():
+    assert set(study_check.GRADIENT_SEEDS) == set(ACTIVATIONS)
+    assert set(study_check.LOSS_SEEDS) == set(LOSSES)
 
 
 def test_toy_figures_are_those_of_numpy():

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from twolayer_ext import reference
-from twolayer_ext.benchmark.cases import BETAS, EPSILON, Workload
+from twolayer_ext.benchmark.cases import Workload
 from twolayer_ext.benchmark.contenders import Session
 from twolayer_ext.checks import Array, Parameters
-from twolayer_ext.engine import Rows
+from twolayer_ext.engine import Engine, RowNumbers, Techniques
 
 STEPS = 20
 JUDGED = 2000  # samples at most that the loss is taken of
@@ -54,19 +54,17 @@ class Judge:
             self.probabilities = self.network.predict_proba(workload.x)
             self.expected = self._loss_of_classes(self.probabilities.argmax(axis=1))
             return
-        self.rows: Rows = workload.order[: STEPS * case.batch_size]
-        trainer = self.network.engine.trainer(
+        self.rows: RowNumbers = workload.order[: STEPS * case.batch_size]
+        engine: Engine = self.network.engine
+        trainer = engine.trainer(
             self.network.core,
-            optimizer=case.optimizer,
-            momentum=0.0,
-            nesterov=False,
-            beta1=BETAS[0],
-            beta2=BETAS[1],
-            epsilon=EPSILON,
-            weight_decay=0.0,
+            optimizer=case.own_optimizer,
+            loss=engine.loss(self.network.loss, case.layer_sizes[-1], None),
+            techniques=Techniques(),
             reg=0.0,
             batch_size=case.batch_size,
             threads=1,
+            compute_dtype=None,
         )
         losses = np.empty(len(self.rows) // case.batch_size)
         rates = np.full(len(losses), case.learning_rate)

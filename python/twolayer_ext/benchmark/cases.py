@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from twolayer_ext import datasets
 from twolayer_ext.checks import Array, Parameters
-from twolayer_ext.engine import Rows
+from twolayer_ext.engine import RowNumbers
 from twolayer_ext.network import initializers, normalization
+from twolayer_ext.optimizers import Adam, Optimizer, Sgd
 from twolayer_ext.streams import Purpose, generator
 
 BETAS = (0.9, 0.999)
@@ -56,6 +57,11 @@ class Case:
     learning_rate: float = 1e-2
     task: Literal["train", "predict"] = "train"
     data: Literal["cifar10", "digits"] = "cifar10"
+
+    @property
+    def own_optimizer(self) -> Optimizer:
+        """The optimizer as this package and its twin know it."""
+        return Sgd() if self.optimizer == "sgd" else Adam(betas=BETAS, epsilon=EPSILON)
 
     @property
     def weights(self) -> int:
@@ -121,7 +127,7 @@ class Workload:
     case: Case
     x: Array
     y: NDArray[np.int64]
-    order: Rows
+    order: RowNumbers
     shift: NDArray[np.float64]
     scale: NDArray[np.float64]
     parameters: Parameters

@@ -14,7 +14,7 @@ import numpy as np
 import twolayer_ext as tl
 from twolayer_ext.benchmark.cases import BETAS, EPSILON, Case, Workload
 from twolayer_ext.checks import Array, Parameters
-from twolayer_ext.engine import Rows
+from twolayer_ext.engine import Engine, RowNumbers, Techniques
 from twolayer_ext.training.loop import Data, Loop, Plan
 
 # Largest relative deviation of the loss from the float64 twin's after 20 steps. Adam divides each
@@ -68,7 +68,7 @@ class Session(ABC):
         """Go back to the workload's parameters and a fresh optimizer."""
 
     @abstractmethod
-    def train(self, rows: Rows, passes: int) -> None:
+    def train(self, rows: RowNumbers, passes: int) -> None:
         """Train `passes` times on consecutive batches of `rows`, whole batches all."""
 
     @abstractmethod
@@ -79,7 +79,7 @@ class Session(ABC):
     def parameters(self) -> Parameters:
         """Return [(W, b), ...] as they are now, of shapes (D, H) and (H,)."""
 
-    def batches(self, rows: Rows) -> Iterator[Rows]:
+    def batches(self, rows: RowNumbers) -> Iterator[RowNumbers]:
         """Cut `rows` into batches."""
         for start in range(0, len(rows), self.case.batch_size):
             yield rows[start : start + self.case.batch_size]
@@ -139,7 +139,7 @@ class TwolayerSession(Session):
         self.compute_dtype = dtype
         self.network = tl.Network(
             self.case.layer_sizes,
-            dtype="float32" if dtype == "bfloat16" else dtype,
+            dtype="float64" if dtype == "float64" else "float32",
             normalize=(workload.shift, workload.scale),
         )
         self.reset()
@@ -147,22 +147,19 @@ class TwolayerSession(Session):
     def reset(self) -> None:
         """Set the parameters; make a new trainer."""
         self.network.set_parameters(self.workload.parameters)
-        self.trainer = self.network.engine.trainer(
+        engine: Engine = self.network.engine
+        self.trainer = engine.trainer(
             self.network.core,
-            optimizer=self.case.optimizer,
-            momentum=0.0,
-            nesterov=False,
-            beta1=BETAS[0],
-            beta2=BETAS[1],
-            epsilon=EPSILON,
-            weight_decay=0.0,
+            optimizer=self.case.own_optimizer,
+            loss=engine.loss(self.network.loss, self.case.layer_sizes[-1], None),
+            techniques=Techniques(),
             reg=0.0,
             batch_size=self.case.batch_size,
             threads=self.threads,
             compute_dtype=self.compute_dtype,
         )
 
-    def train(self, rows: Rows, passes: int) -> None:
+    def train(self, rows: RowNumbers, passes: int) -> None:
         """Run the loop of `twolayer_ext.train` on the given rows in the given order."""
         plan = Plan(
             batch_size=self.case.batch_size,
@@ -177,7 +174,7 @@ class TwolayerSession(Session):
             callbacks=(),
         )
         data = Data(self.workload.x, self.workload.y, rows, None)
-        Loop(self.network, self.trainer, data, plan).run()
+        Loop(self.network, self.trainer, self.network.loss, data, plan).run()
 
     def predict(self) -> Array:
         """Return `Network.predict` of the raw rows."""
@@ -232,7 +229,7 @@ class NumpySession(Session):
         """Return them."""
         return list(zip(self.weights, self.biases, strict=True))
 
-    def train(self, rows: Rows, passes: int) -> None:
+    def train(self, rows: RowNumbers, passes: int) -> None:
         """Gather, forward, backward, update."""
         for _ in range(passes):
             for batch in self.batches(rows):

@@ -26,7 +26,7 @@ from twolayer_ext.benchmark.contenders import (
     limited_blas,
 )
 from twolayer_ext.checks import Array, Parameters
-from twolayer_ext.engine import Rows
+from twolayer_ext.engine import RowNumbers
 
 COMPILE_SECONDS = 90  # how long torch.compile may take for one line before it counts as unusable
 _COMPILE_TEST = "import torch; torch.compile(lambda x: x.sin() + 1)(torch.ones(8))"
@@ -125,7 +125,7 @@ class TorchSession(Session):
             for linear in self.linears
         ]
 
-    def train(self, rows: Rows, passes: int) -> None:
+    def train(self, rows: RowNumbers, passes: int) -> None:
         """Run the usual loop."""
         indices = self.torch.from_numpy(rows)
         for _ in range(passes):
@@ -226,7 +226,7 @@ class JaxSession(Session):
         """Return copies."""
         return [(np.array(w), np.array(b)) for w, b in self.state[0]]
 
-    def train(self, rows: Rows, passes: int) -> None:
+    def train(self, rows: RowNumbers, passes: int) -> None:
         """Train; waits for the last result."""
         indices = rows.reshape(-1, self.case.batch_size).astype(np.int32)
         for _ in range(passes):
@@ -345,7 +345,7 @@ class ScikitLearnSession(Session):
         pairs = zip(self.classifier.coefs_, self.classifier.intercepts_, strict=True)
         return [(w.copy(), b.copy()) for w, b in pairs]
 
-    def train(self, rows: Rows, passes: int) -> None:
+    def train(self, rows: RowNumbers, passes: int) -> None:
         """Call `partial_fit` with one or more batches at a time."""
         for _ in range(passes):
             for start in range(0, len(rows), self.chunk):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -25,7 +25,7 @@ _ROWS_AT_ONCE = 4096
 class Scored(Protocol):
     """What is asked of a network here."""
 
-    engine: Engine
+    engine: ClassVar[Engine]
     core: EngineNetwork
     task: Task
 

@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Iterable
 
 from twolayer_ext import reference
-from twolayer_ext.reference.network import softmax_cross_entropy
+from twolayer_ext.losses import CrossEntropy, cross_entropy
+from twolayer_ext.optimizers import Adam
 from twolayer_ext.study.document import Block, Code, Formulas, Heading, Paragraph, Table
 from twolayer_ext.training import study_check
 from twolayer_ext.training.study_check import Finding
@@ -15,13 +16,14 @@ from twolayer_ext.training.study_check import Finding
 
 def derivation() -> list[Block]:
     """Return the formulas in short, each with the code that computes it."""
-    network, trainer = reference.NumpyNetwork, reference.NumpyTrainer
+    network = reference.NumpyNetwork
     return [
         Heading("The network and its gradients"),
         Paragraph(
             "N samples stand as rows of X (N, D); K classes; one hidden layer of H units here, "
             "any number in the code. The code is that of the package's NumPy twin, "
-            "`twolayer_ext.reference`, which the compiled kernels are tested against."
+            "`twolayer_ext.reference`, and of its `losses` and `optimizers`, which the compiled "
+            "kernels are tested against."
         ),
         Heading("Forward", 3),
         Formulas(
@@ -30,14 +32,14 @@ def derivation() -> list[Block]:
                 "z₃ = a₂ W₂ + b₂     a₃ = softmax(z₃), row by row",
             ]
         ),
-        _source(network.forward),
+        _source(network.layers),
         Heading("Loss", 3),
         Formulas(["(1)   J = −(1/N) Σᵢ log a₃[i, yᵢ]"]),
         Paragraph(
             "Nothing changes when the same number is subtracted from all logits of a row. With "
             "the largest of them subtracted no exponential overflows:"
         ),
-        _source(softmax_cross_entropy),
+        _source(cross_entropy._softmax_parts),
         Heading("The gradient at the logits", 3),
         Paragraph(
             "Softmax has the derivatives ∂aᵢ/∂zⱼ = aᵢ (1 − aᵢ) where i = j, and −aᵢ aⱼ "
@@ -45,6 +47,8 @@ def derivation() -> list[Block]:
             "a_y − 1 at j = y and aⱼ elsewhere. With Δ the labels, one-hot, all samples together:"
         ),
         Formulas(["(2)   ∂J/∂z₃ = (a₃ − Δ) / N"]),
+        Paragraph("In the code each sample has its own; the division by N follows:"),
+        _source(CrossEntropy.value_and_gradient),
         Heading("Regularisation and the way back", 3),
         Formulas(
             [
@@ -56,7 +60,7 @@ def derivation() -> list[Block]:
             ]
         ),
         _source(network.loss),
-        _source(network.gradients),
+        _source(network.backward),
         Paragraph(
             "A deeper net repeats the hidden step; λ covers every weight matrix. `operands` hands "
             "back what it is given unless products are to be rounded to bfloat16."
@@ -70,7 +74,7 @@ def derivation() -> list[Block]:
                 "        W ← W − η m̂ / (√v̂ + ε)       m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)",
             ]
         ),
-        _source(trainer.adam_direction),
+        _source(Adam._moved),
         Paragraph(
             "The second part adds a weight decay of 10⁻³ to the gradient itself, g + 10⁻³ W, so "
             "that Adam scales it with the rest. That will matter below."
@@ -89,7 +93,7 @@ def checks() -> list[Block]:
         _findings(study_check.toy_check(), "measured"),
         Paragraph(
             "And every gradient is compared with central differences, for each number of layers "
-            "and each activation. The relative error of an element is "
+            "and each activation, and for each loss. The relative error of an element is "
             "|a − b| / max(10⁻⁸, |a| + |b|); the largest counts."
         ),
         _findings(study_check.gradient_check(), "largest error"),

@@ -66,7 +66,7 @@ def _lines(sgd: SgdRun, run: TrainedNet, data: Split) -> Iterator[list[str]]:
 
 
 def _training(run: TrainedNet, data: Split) -> Iterator[Block]:
-    hidden = run.plan.options["hidden_sizes"][0]
+    hidden = run.plan.hidden_sizes[0]
     shape = data.training.image_shape if plots.can_draw(data.training.image_shape) else None
     yield Heading(f"The {run.plan.name} run", 3)
     yield Picture(

@@ -166,7 +166,7 @@ def _run_json(run: TrainedNet) -> dict[str, Any]:
     return {
         "name": run.plan.name,
         "seed": run.plan.seed,
-        "hidden_sizes": list(options["hidden_sizes"]),
+        "hidden_sizes": list(run.plan.hidden_sizes),
         "learning_rate": options["learning_rate"],
         "init": options["init"],
         "snapshots": {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from twolayer_ext import checks, recipes
 from twolayer_ext.datasets import Dataset
 from twolayer_ext.datasets.split import Split
-from twolayer_ext.network import Network, NetworkBase
+from twolayer_ext.network import Network, NetworkBase, scoring
 from twolayer_ext.study import protocol
 from twolayer_ext.study.protocol import Row, Scale
 from twolayer_ext.sweeping.side_by_side import Advance, Task, run_side_by_side
@@ -59,13 +59,23 @@ class PlannedNet:
     snapshots: tuple[int, ...]
     training_accuracy: bool
 
+    @property
+    def hidden_sizes(self) -> tuple[int, ...]:
+        """Of the net."""
+        return tuple(cast(Sequence[int], self.options["hidden_sizes"]))
+
+    @property
+    def learning_rate(self) -> float:
+        """At the start."""
+        return cast(float, self.options["learning_rate"])
+
     def work(self, features: int, classes: int, training_rows: int) -> float:
         """Operations of the run, about."""
         steps = self.options.get("max_steps")
         samples = self.snapshots[-1] * training_rows
         if steps is not None:
-            samples = steps * self.options["batch_size"]
-        sizes = (features, *self.options["hidden_sizes"], classes)
+            samples = steps * cast(int, self.options["batch_size"])
+        sizes = (features, *self.hidden_sizes, classes)
         weights = sum(a * b for a, b in pairwise(sizes))
         return 2.0 * samples * (3 * weights - sizes[0] * sizes[1])
 
@@ -171,7 +181,7 @@ def plans(scale: Scale, batches_an_epoch: Callable[[int], int]) -> list[PlannedN
     for sgd in protocol.SGD_RUNS:
         options = recipes.study_sgd(sgd.name)
         options["max_steps"] = scale.steps
-        epochs = -(-scale.steps // batches_an_epoch(options["batch_size"]))
+        epochs = -(-scale.steps // batches_an_epoch(cast(int, options["batch_size"])))
         result.append(PlannedNet("sgd", sgd.name, options, scale.seeds[0], (epochs,), True))
     nets: dict[tuple[tuple[int, ...], float], set[int]] = {}
     for row in protocol.ROWS:
@@ -253,9 +263,7 @@ def run_study(
         parts.setdefault(run.plan.part, []).append(run)
     nets: dict[tuple[tuple[int, ...], float], list[TrainedNet]] = {}
     for run in parts["adam"]:
-        options = run.plan.options
-        key = tuple(options["hidden_sizes"]), options["learning_rate"]
-        nets.setdefault(key, []).append(run)
+        nets.setdefault((run.plan.hidden_sizes, run.plan.learning_rate), []).append(run)
     return Study(
         scale=scale,
         workers=workers,
@@ -298,7 +306,14 @@ class _Training:
                 "callbacks": [after_epoch],
             },
         )
-        result = fit(Network, data.training.x, data.training.y, options, watch=advance)
+        result = fit(
+            Network,
+            data.training.x,
+            data.training.y,
+            options,
+            classes=len(data.training.class_names),
+            watch=advance,
+        )
         return TrainedNet(plan, result.network, result.history, snapshots)
 
     def snapshot(self, event: EpochEvent, advance: Advance) -> Snapshot:
@@ -307,8 +322,8 @@ class _Training:
         predictions = network.predict(data.test.x, threads=1)
         training = None
         if event.epoch == self.plan.snapshots[-1] and self.plan.training_accuracy:
-            _, training = network.evaluate_rows(
-                data.training.x, data.training.y, None, 1, lambda: advance(1.0)
+            _, training = scoring.evaluate(
+                network, data.training.x, data.training.y, None, 1, lambda: advance(1.0)
             )
         return Snapshot(
             seconds=sum(event.history["seconds"]),

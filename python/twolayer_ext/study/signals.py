@@ -9,6 +9,7 @@ import numpy as np
 from twolayer_ext import recipes, reference
 from twolayer_ext.checks import Array
 from twolayer_ext.datasets.split import Split
+from twolayer_ext.names import InitName
 from twolayer_ext.network import NetworkBase
 
 _IMAGES = 1000
@@ -33,7 +34,7 @@ class Signal:
     decays: list[float]
 
 
-def fresh_signal(data: Split, hidden: tuple[int, ...], init: str | float) -> Signal:
+def fresh_signal(data: Split, hidden: tuple[int, ...], init: InitName | float) -> Signal:
     """Measure a new net of the study's second part on the first training images, in float64."""
     options = recipes.study_adam(hidden, init=init)
     network = reference.Network(
@@ -44,9 +45,9 @@ def fresh_signal(data: Split, hidden: tuple[int, ...], init: str | float) -> Sig
     x, y = data.training.x[:_IMAGES], data.training.y[:_IMAGES]
     core = network.core
     assert isinstance(core, reference.NumpyNetwork)
-    outputs = core.forward(core.normalized(x, None))
+    outputs = core.layers(core.normalized(x, None))
     _, gradients = network.loss_and_gradients(x, y)
-    decay = options["weight_decay"]
+    decay = options["weight_decay"] or 0.0
     return Signal(
         outputs=[float(np.std(values)) for values in outputs],
         gradients=[_root_mean_square(of_layer[0]) for of_layer in gradients],

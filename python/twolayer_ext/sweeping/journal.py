@@ -13,13 +13,14 @@ import threading
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from twolayer_ext import scores
 from twolayer_ext.errors import FileFormatError
 from twolayer_ext.files.writing import whole_file
 from twolayer_ext.sweeping.result import Run
 from twolayer_ext.sweeping.space import Config, key, plain
 
-FORMAT = "twolayer-ext sweep 1"
-_MEASURED = ("val_accuracy", "val_loss", "accuracy", "seconds")
+FORMAT = "twolayer-ext sweep 2"
+_MEASURED = ("val_score", "val_loss", "score", "seconds")
 
 Header: TypeAlias = dict[str, Any]
 
@@ -74,7 +75,13 @@ class Journal:
         if entry is None:
             return None
         measured = {name: math.nan if entry[name] is None else entry[name] for name in _MEASURED}
-        return Run(number=number, config=config, epochs=entry["epochs"], **measured)
+        return Run(
+            number=number,
+            config=config,
+            score_name=entry["score_name"],
+            epochs=entry["epochs"],
+            **measured,
+        )
 
     def add(self, run: Run) -> None:
         """Keep a finished run; called by any thread. On return it is on the disk."""
@@ -110,6 +117,7 @@ def _run_entry(path: Path, number: int, line: bytes) -> dict[str, Any]:
     right = (
         isinstance(entry.get("config"), dict)
         and type(entry.get("epochs")) is int
+        and entry.get("score_name") in (*scores.LABELS, "")
         and all(
             name in entry
             and (entry[name] is None or (type(entry[name]) is float and math.isfinite(entry[name])))

@@ -1,4 +1,4 @@
-"""The picture of a sweep: validation accuracy against each argument that was varied."""
+"""The picture of a sweep: validation score against each argument that was varied."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _COLUMNS = 3
 _MOST_CATEGORIES = 8  # distinct numbers; more make an axis of numbers
 _DIVERGED_COLOUR = "#9aa3ab"
 _FEW_EPOCHS, _MANY_EPOCHS = 0.25, 0.9  # opacity
+_UPWARDS = {"accuracy": "validation accuracy [%]", "r2": "validation R²", "": "validation loss"}
 
 
 def plot_sweep(result: SweepResult) -> Figure:
@@ -62,7 +63,7 @@ def plot_sweep(result: SweepResult) -> Figure:
             first = first or axes
             _draw(axes, name, result.runs)
             if index % columns == 0:
-                axes.set_ylabel("validation accuracy [%]")
+                axes.set_ylabel(_UPWARDS[result.score_name])
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
@@ -78,7 +79,10 @@ def _draw(axes: Axes, name: str, runs: Sequence[Run]) -> None:
         across = _draw_categories(axes, values, runs)
     axes.set(title=name)
     ended = np.array([not run.diverged for run in runs])
-    up = np.array([100 * run.val_accuracy for run in runs])
+    score = runs[0].score_name if runs else ""
+    up = np.array([run.val_score if score else run.val_loss for run in runs])
+    if score == "accuracy":
+        up *= 100
     if ended.any():
         axes.scatter(
             across[ended],
@@ -96,13 +100,14 @@ def _draw(axes: Axes, name: str, runs: Sequence[Run]) -> None:
             facecolors="none",
             edgecolors=VALIDATION_COLOUR,
             linewidths=2,
-            label=f"best, {up[0]:.2f}%",
+            label=f"best, {runs[0].quality_text}",
         )
     if not ended.all():
-        low, high = (up[ended].min(), up[ended].max()) if ended.any() else (0.0, 100.0)
+        low, high = (up[ended].min(), up[ended].max()) if ended.any() else (0.0, 1.0)
+        least = 1.0 if score == "accuracy" else 0.01 * max(abs(low), abs(high), 1e-9)
         axes.scatter(
             across[~ended],
-            np.full((~ended).sum(), low - 0.08 * max(1.0, high - low)),
+            np.full((~ended).sum(), low - 0.08 * max(least, high - low)),
             s=28,
             marker="x",
             color=_DIVERGED_COLOUR,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from twolayer_ext import tables
+from twolayer_ext import scores, tables
 from twolayer_ext.sweeping.space import Config, key
 
 _WIDEST = 40
@@ -24,9 +24,11 @@ class Run:
         Of the configuration: which draw it was, from 0.
     config : dict
         Keyword arguments of `train`.
-    val_accuracy, val_loss : float
+    score_name : {"accuracy", "r2", ""}
+        What the scores are; "" where the loss knows none.
+    val_score, val_loss : float
         After the last epoch; nan for a run that diverged.
-    accuracy : float
+    score : float
         In the last epoch, as in `TrainResult.history`; nan for a run that diverged.
     epochs : int
         That were begun.
@@ -36,25 +38,38 @@ class Run:
 
     number: int
     config: Config
-    val_accuracy: float
+    score_name: str
+    val_score: float
     val_loss: float
-    accuracy: float
+    score: float
     epochs: int
     seconds: float
 
     @property
     def diverged(self) -> bool:
         """Whether there is nothing to compare, since the loss stopped being finite."""
-        return math.isnan(self.val_accuracy)
+        return math.isnan(self.val_loss)
+
+    @property
+    def quality(self) -> float:
+        """What runs are ranked by, larger is better: the score, without one minus the loss."""
+        return -self.val_loss if math.isnan(self.val_score) else self.val_score
+
+    @property
+    def quality_text(self) -> str:
+        """The same for people, such as "val accuracy 97.1%"."""
+        if math.isnan(self.val_score):
+            return f"val loss {self.val_loss:.5g}"
+        return f"val {scores.label(self.score_name)} {scores.text(self.score_name, self.val_score)}"
 
 
 def ranked(runs: list[Run]) -> list[Run]:
-    """Sort by validation accuracy; ties go to the lower loss, then to the earlier draw."""
+    """Sort by `Run.quality`; ties go to the lower loss, then to the earlier draw."""
 
     def rank(run: Run) -> tuple[Any, ...]:
         if run.diverged:
             return True, 0.0, 0.0, run.number, run.epochs
-        return False, -run.val_accuracy, run.val_loss, run.number, run.epochs
+        return False, -run.quality, run.val_loss, run.number, run.epochs
 
     return sorted(runs, key=rank)
 
@@ -66,11 +81,17 @@ class SweepResult:
     Attributes
     ----------
     runs : tuple of Run
-        Best validation accuracy first, those that diverged last. With method "halving" a
-        configuration has one run for each number of epochs it was given.
+        Best validation score first (where there is none, smallest validation loss), those that
+        diverged last. With method "halving" a configuration has one run for each number of epochs
+        it was given.
     """
 
     runs: tuple[Run, ...]
+
+    @property
+    def score_name(self) -> str:
+        """What the runs' scores are: "accuracy", "r2", or "" where there are none."""
+        return self.runs[0].score_name if self.runs else ""
 
     @property
     def best(self) -> Config:
@@ -103,14 +124,19 @@ class SweepResult:
 
         It is the same for the same arguments, whatever the number of workers.
         """
-        names = self.swept
-        headings = ["val accuracy", "val loss", "accuracy", "epochs", *names, "configuration"]
+        names, score = self.swept, self.score_name
+        label = scores.label(score)
+        measured = [f"val {label}", "val loss", label] if score else ["val loss"]
+        headings = [*measured, "epochs", *names, "configuration"]
         rows = []
         for run in self.runs:
             values = [value_text(run.config[name]) if name in run.config else "" for name in names]
-            results = ["diverged", "", ""]
+            results = ["diverged", *[""] * (len(measured) - 1)]
             if not run.diverged:
-                results = [f"{run.val_accuracy:.2%}", f"{run.val_loss:.5g}", f"{run.accuracy:.2%}"]
+                results = [f"{run.val_loss:.5g}"]
+                if score:
+                    val, training = (scores.text(score, s, 2) for s in (run.val_score, run.score))
+                    results = [val, *results, training]
             rows.append([*results, str(run.epochs), *values, str(run.number)])
         return tables.markdown(headings, rows) + "\n"
 

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from twolayer_ext import checks
+from twolayer_ext import checks, losses, scores
 from twolayer_ext.checks import Array
+from twolayer_ext.losses import labels
 from twolayer_ext.network import Network, normalization
+from twolayer_ext.rows import Rows, Sparse, as_rows
 from twolayer_ext.sweeping.journal import Journal
 from twolayer_ext.sweeping.result import Run, SweepResult, ranked
 from twolayer_ext.sweeping.side_by_side import Task, run_side_by_side
-from twolayer_ext.sweeping.space import Config
+from twolayer_ext.sweeping.space import Config, key
 from twolayer_ext.sweeping.trial import Trial
-from twolayer_ext.training import DEFAULTS, TrainOptions, prepare
+from twolayer_ext.training import DEFAULTS, TrainOptions, defaults, prepare
 from twolayer_ext.training.progress import RunsProgress
-
-Labels = NDArray[np.int64]
+from twolayer_ext.unset import UNSET
 
 
 class SharedData(NamedTuple):
-    """What all runs read, as the engine reads it: nothing is converted twice."""
+    """What all runs read: x as the engine does, nothing is converted twice; y as the user has it.
 
-    x: Array
-    y: Labels
-    validation: tuple[Array, Labels]
+    What y becomes depends on the loss, which a sweep may vary.
+    """
+
+    x: Rows
+    y: Array
+    validation: tuple[Rows, Array]
 
 
 class Round(NamedTuple):
@@ -50,24 +54,53 @@ def check_all(
     first = next(iter(candidates.values()))
     checked, _ = prepare(Network, x, y, _options(first, validation_data))
     assert checked.validation is not None
-    data = SharedData(checked.x, checked.y, checked.validation[:2])
-    # Of the same shapes, but one row of memory: no values to look at for each configuration.
-    rows, validation_rows = (
-        np.broadcast_to(np.zeros((1, part.shape[1]), np.uint8), part.shape)
-        for part in (data.x, data.validation[0])
-    )
+    validation_y = labels.values(validation_data[1], "validation_data[1]")
+    data = SharedData(checked.x, labels.values(y, "y"), (checked.validation[0], validation_y))
+    stand_in, validation_stand_in = _stand_in(data.x), _stand_in(data.validation[0])
     dtypes = set()
     for number, config in candidates.items():
+        options = _options(config, (validation_stand_in, validation_y))
         try:
-            prepare(Network, rows, data.y, _options(config, (validation_rows, data.validation[1])))
+            prepare(Network, stand_in, data.y, options)
         except (ValueError, TypeError) as error:
             error.add_note(f"in configuration {number} of the sweep: {config}")
             raise
-        dtypes.add(checks.dtype_name(config.get("dtype", DEFAULTS["dtype"])))
+        dtypes.add(_dtype(options))
     for dtype in sorted(dtypes):  # what is finite in the first one's may be infinite in another's
         as_rows(data.x, features=None, dtype=dtype)
         as_rows(data.validation[0], features=None, dtype=dtype, name="validation_data[0]")
+    _check_comparable(candidates.values(), data.y)
     return data
+
+
+def _stand_in(rows: Rows) -> Any:
+    """Return rows of the same shape without values to look at, for each configuration's check."""
+    if isinstance(rows, Sparse):
+        starts = np.zeros(len(rows) + 1, np.int64)
+        return Sparse(np.zeros(0, np.uint8), np.zeros(0, np.int32), starts, rows.shape)
+    return np.broadcast_to(np.zeros((1, rows.shape[1]), np.uint8), rows.shape)
+
+
+def _check_comparable(candidates: Iterable[Config], y: Array) -> None:
+    """Raise ValueError where losses are varied whose results do not compare."""
+    chosen = {key({"loss": config.get("loss")}): config.get("loss") for config in candidates}
+    if len(chosen) == 1:
+        return
+    found = [losses.read(y, rows=len(y), loss=loss)[0].loss for loss in chosen.values()]
+    judged = {loss.score_name: loss for loss in found}
+    if len(judged) > 1 or "" in judged:
+        known = [
+            f"{loss.name!r} is judged by {scores.label(name) or 'its own values'}"
+            for name, loss in judged.items()
+        ]
+        raise ValueError(
+            f"loss: {', '.join(known)}; those of one sweep must all be judged by accuracy, or all "
+            "by R²"
+        )
+
+
+def _dtype(options: TrainOptions) -> str:
+    return checks.dtype_name(defaults.default("dtype", options["dtype"]))
 
 
 def _options(
@@ -146,10 +179,13 @@ class Search:
 
     def _trial(self, number: int, config: Config, threads: int) -> Trial:
         """Return a run to be done; what each would compute from all data is computed once."""
-        options = _options(config, self._data.validation, threads)
+        validation = cast(tuple[ArrayLike, ArrayLike], self._data.validation)
+        options = _options(config, validation, threads)
         normalize = options["normalize"]
+        if normalize is UNSET:
+            normalize = defaults.normalize(isinstance(self._data.x, Sparse))
         if isinstance(normalize, str):
-            which = str(normalize), checks.dtype_name(options["dtype"])
+            which = normalize, _dtype(options)
             if which not in self._pairs:
                 self._pairs[which] = normalization.from_data(which[0], self._data.x, None, which[1])
             options["normalize"] = self._pairs[which]
@@ -157,5 +193,5 @@ class Search:
 
 
 def _best(runs: Iterable[Run]) -> str:
-    best = max((run.val_accuracy for run in runs if not run.diverged), default=None)
-    return "" if best is None else f"best val accuracy {best:.1%}"
+    best = max((run for run in runs if not run.diverged), key=lambda r: r.quality, default=None)
+    return "" if best is None else f"best {best.quality_text}"

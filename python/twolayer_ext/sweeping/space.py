@@ -11,6 +11,7 @@ import numpy as np
 
 from twolayer_ext.checks import Array
 from twolayer_ext.distributions import Distribution
+from twolayer_ext.rows import Rows, Sparse
 from twolayer_ext.streams import Purpose, generator
 from twolayer_ext.training import TrainOptions
 
@@ -107,11 +108,15 @@ def _as_json(value: object) -> object:
     return list(value) if isinstance(value, Sequence) else repr(value)
 
 
-def digest(array: Array) -> dict[str, Any]:
-    """Return shape, dtype and SHA-256 of an array, read in blocks."""
-    rows = np.atleast_1d(array)
-    block = max(1, _HASHED_AT_ONCE * len(rows) // max(1, rows.nbytes))
+def digest(array: Rows) -> dict[str, Any]:
+    """Return shape, dtype and SHA-256 of an array or of sparse rows, read in blocks."""
+    parts: tuple[Array, ...] = (
+        (array.starts, array.columns, array.values) if isinstance(array, Sparse) else (array,)
+    )
     sha256 = hashlib.sha256()
-    for start in range(0, len(rows), block):
-        sha256.update(np.ascontiguousarray(rows[start : start + block]).data)
+    for part in parts:
+        rows = np.atleast_1d(part)
+        block = max(1, _HASHED_AT_ONCE * len(rows) // max(1, rows.nbytes))
+        for start in range(0, len(rows), block):
+            sha256.update(np.ascontiguousarray(rows[start : start + block]).view(np.uint8).data)
     return {"shape": list(array.shape), "dtype": str(array.dtype), "sha256": sha256.hexdigest()}

@@ -20,7 +20,7 @@ from twolayer_ext.sweeping.picture import plot_sweep
 from twolayer_ext.sweeping.result import SweepResult
 from twolayer_ext.sweeping.search import Round, Search, SharedData, check_all
 from twolayer_ext.sweeping.space import Config, Space
-from twolayer_ext.training import DEFAULTS
+from twolayer_ext.training import defaults
 from twolayer_ext.version import __version__
 
 METHODS = ("random", "halving")
@@ -55,10 +55,12 @@ def sweep(
         or any other value, the same for all (a tuple is one value, ``(512, 256)`` hidden units
         say). A function is called with a ``numpy.random.Generator`` and returns the keyword
         arguments of one configuration.
-    x, y : array_like, shapes (N, D) and (N,)
+    x : array_like, frame or sparse matrix, shape (N, D)
+    y : array_like, shape (N,) or (N, columns)
         To train on, as for `train`; shared by all runs without a copy.
     validation_data : (x, y)
-        What configurations are compared on, by the accuracy after their last epoch.
+        What configurations are compared on, by the accuracy or R² after their last epoch; where
+        the loss has neither, by the validation loss.
     configurations : int, default 32
         How many to draw. One that is drawn twice is run once.
     method : {"random", "halving"}, default "random"
@@ -92,7 +94,8 @@ def sweep(
     Raises
     ------
     ValueError, TypeError
-        A wrong argument, of this function or of `train`; `out` holds another sweep.
+        A wrong argument, of this function or of `train`; losses whose results do not compare;
+        `out` holds another sweep.
     FileFormatError
         ``runs.jsonl`` in `out` is broken.
     OSError
@@ -120,7 +123,8 @@ def sweep(
     data = check_all(candidates, x, y, validation_data)
     rounds = [Round(len(candidates), None)]
     if method == "halving":
-        rounds = _halving_rounds(len(candidates), _most_epochs(candidates), eta)
+        epochs = _most_epochs(candidates, len(data.x))
+        rounds = _halving_rounds(len(candidates), epochs, eta)
 
     # All arguments are right: now the work begins.
     if out is None:
@@ -151,12 +155,17 @@ def _halving_rounds(count: int, epochs: int, eta: int) -> list[Round]:
     return [Round(count // eta**i, epochs // eta ** (last - i)) for i in range(last + 1)]
 
 
-def _most_epochs(candidates: Mapping[int, Config]) -> int:
+def _most_epochs(candidates: Mapping[int, Config], rows: int) -> int:
     """Return the epochs of halving's last round, which all configurations agree on."""
     if any(config.get("max_steps") is not None for config in candidates.values()):
         raise ValueError("max_steps: given with method 'halving'; must be left out")
-    # Without max_steps each is a number: it has been checked.
-    epochs: set[Any] = {config.get("epochs", DEFAULTS["epochs"]) for config in candidates.values()}
+    epochs = set()
+    for config in candidates.values():
+        chosen, batch = config.get("epochs"), config.get("batch_size")
+        if chosen is None:
+            batch = defaults.batch_size(rows) if batch is None else min(batch, rows)
+            chosen = defaults.epochs(rows, batch)
+        epochs.add(chosen)
     if len(epochs) > 1:
         raise ValueError(
             f"epochs: {', '.join(map(str, sorted(epochs)))} with method 'halving'; "

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from twolayer_ext.checks import Array
 from twolayer_ext.errors import DivergenceError
 from twolayer_ext.network import Network
+from twolayer_ext.rows import Rows
 from twolayer_ext.sweeping.result import Run
 from twolayer_ext.sweeping.side_by_side import Advance
 from twolayer_ext.sweeping.space import Config
@@ -23,26 +21,29 @@ class Trial:
 
     number: int
     config: Config
-    x: Array
-    y: NDArray[np.int64]
+    x: Rows
+    y: Array
     options: TrainOptions
 
     def run(self, advance: Advance) -> Run:
         """Train; a loss that stops being finite is a result as well."""
-        val_accuracy = val_loss = accuracy = math.nan
+        val_score = val_loss = score = math.nan
         try:
-            history = fit(Network, self.x, self.y, self.options, watch=advance).history
+            result = fit(Network, self.x, self.y, self.options, watch=advance)
         except DivergenceError as error:
-            history = error.result.history
+            result = error.result
         else:
-            val_accuracy, val_loss = history["val_accuracy"][-1], history["val_loss"][-1]
-            accuracy = history["accuracy"][-1]
+            val_loss = result.history["val_loss"][-1]
+            if name := result.network.score_name:
+                val_score, score = (result.history[key][-1] for key in (f"val_{name}", name))
+        history = result.history
         return Run(
             number=self.number,
             config=self.config,
-            val_accuracy=val_accuracy,
+            score_name=result.network.score_name,
+            val_score=val_score,
             val_loss=val_loss,
-            accuracy=accuracy,
+            score=score,
             epochs=len(history["seconds"]),
             seconds=sum(history["seconds"]),
         )

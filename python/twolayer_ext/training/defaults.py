@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from twolayer_ext import schedules
+from twolayer_ext.names import NormalizeName
 from twolayer_ext.unset import UNSET
 
 # Where the table says UNSET, the functions below or the optimizer decide.
 DEFAULTS: dict[str, Any] = {
     "hidden_sizes": (512,),
     "activation": "relu",
-    "normalize": "standard",
+    "normalize": "standard",  # of sparse rows see below
     "init": "auto",
     "dtype": "float32",
     "learning_rate_decay": UNSET,
@@ -25,6 +26,11 @@ _SMALLEST_BATCH, _LARGEST_BATCH = 32, 256
 def default(name: str, value: Any) -> Any:
     """Return `value`, or the default where it is UNSET."""
     return DEFAULTS[name] if value is UNSET else value
+
+
+def normalize(sparse: bool) -> NormalizeName:
+    """Return how data are normalised: sparse rows without a shift, so that zeros stay zeros."""
+    return "scale" if sparse else "standard"
 
 
 def batch_size(rows: int) -> int:

@@ -183,7 +183,8 @@ class Loop(Generic[NetworkT]):
         total, epochs = self.plan.total(len(self.data.rows))
         try:
             asked = epochs if epochs == self.plan.epochs else None  # else in steps
-            with Progress(self.plan.progress, asked, total) as progress:
+            name = self.loss.score_name
+            with Progress(self.plan.progress, asked, total, name) as progress:
                 learning_rate = self.plan.learning_rate
                 while self._steps < total:
                     self._train_epoch(learning_rate, total, progress)

@@ -13,6 +13,8 @@ import time
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
+from twolayer_ext import scores
+
 REFRESH_SECONDS = 0.1
 
 
@@ -53,7 +55,7 @@ class _Shown:
 
 
 class Progress(_Shown):
-    """Shows step, loss, accuracy, samples a second and time left while training runs.
+    """Shows step, loss, score, samples a second and time left while training runs.
 
     Use it as a context manager: leaving the block erases the display.
 
@@ -65,14 +67,19 @@ class Progress(_Shown):
         Number of epochs, shown as ``epoch 3/10``; None when only the number of steps is known.
     total_steps : int
         Steps of the whole run, 1 or more; the time left is worked out from it.
+    score_name : {"accuracy", "r2", ""}
+        What the score is; "" shows none.
     """
 
-    def __init__(self, enabled: bool | None, epochs: int | None, total_steps: int) -> None:
+    def __init__(
+        self, enabled: bool | None, epochs: int | None, total_steps: int, score_name: str
+    ) -> None:
         super().__init__(enabled, total_steps)
         self._epochs = epochs
-        self._val_accuracy = math.nan
+        self._score_name = score_name
+        self._val_score = math.nan
 
-    def update(self, epoch: int, steps: int, samples: int, loss: float, accuracy: float) -> None:
+    def update(self, epoch: int, steps: int, samples: int, loss: float, score: float) -> None:
         """Tell how far training is; redraws at most ten times a second.
 
         Parameters
@@ -81,30 +88,35 @@ class Progress(_Shown):
             The running epoch, counted from 1.
         steps, samples : int
             Steps and samples done since the run began, over all epochs.
-        loss, accuracy : float
-            Running means over the epoch so far; accuracy as a fraction of 1.
+        loss, score : float
+            Over the epoch so far.
         """
         if self._display is None or not self._due():
             return
         seconds = self._seconds()
         epoch_text = f"epoch {epoch}" if self._epochs is None else f"epoch {epoch}/{self._epochs}"
-        val = "" if math.isnan(self._val_accuracy) else f" (val {self._val_accuracy:.1%})"
-        speed = f"{samples / seconds:,.0f} samples/s"
-        status = f"loss {loss:.4f}, accuracy {accuracy:.1%}{val}, {speed}"
+        status = f"loss {loss:.4f}, {self._score(score)}{samples / seconds:,.0f} samples/s"
         self._display.show(epoch_text, steps, seconds, status)
 
+    def _score(self, score: float) -> str:
+        name = self._score_name
+        if not name:
+            return ""
+        val = "" if math.isnan(self._val_score) else f" (val {scores.text(name, self._val_score)})"
+        return f"{scores.label(name)} {scores.text(name, score)}{val}, "
+
     def epoch_end(self, history: dict[str, list[float]]) -> None:
-        """Erase the display before callbacks run; keep the latest validation accuracy to show.
+        """Erase the display before callbacks run; keep the latest validation score to show.
 
         Parameters
         ----------
         history : dict of lists
-            The history so far; only its ``val_accuracy`` is read.
+            The history so far; only the validation score is read.
         """
         if self._display is None:
             return
-        if history["val_accuracy"]:
-            self._val_accuracy = history["val_accuracy"][-1]
+        if self._score_name and (values := history[f"val_{self._score_name}"]):
+            self._val_score = values[-1]
         self._display.clear()
         self._next_refresh = 0.0
 

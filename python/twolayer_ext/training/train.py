@@ -23,6 +23,7 @@ from twolayer_ext.network import Network, NetworkBase, initializers, normalizati
 from twolayer_ext.network.serialization import NetworkState
 from twolayer_ext.rows import Sparse, as_rows
 from twolayer_ext.schedules import Schedule
+from twolayer_ext.training import defaults
 from twolayer_ext.training.augment import Augment
 from twolayer_ext.training.defaults import default
 from twolayer_ext.training.loop import Callback, Data, Loop, NetworkT, TrainResult, Watch
@@ -283,7 +284,7 @@ DEFAULTS = cast(TrainOptions, train.__kwdefaults__)
 
 def fit(
     network_class: type[NetworkT],
-    x: ArrayLike,
+    x: ArrayLike | Sparse,
     y: ArrayLike,
     options: TrainOptions,
     *,
@@ -299,7 +300,7 @@ def fit(
 
 def prepare(
     network_class: type[NetworkT],
-    x: ArrayLike,
+    x: ArrayLike | Sparse,
     y: ArrayLike,
     options: TrainOptions,
     *,
@@ -307,7 +308,8 @@ def prepare(
 ) -> tuple[Data, Callable[[], Loop[NetworkT]]]:
     """Check every argument of `train`; return the checked data, and what makes the loop over it.
 
-    `options` holds every argument of `train`; `classes` are the labels of a new network where
+    `options` holds every argument of `train`; rows that `as_rows` has read are taken, too, as x
+    and in `validation_data`. `classes` are the labels of a new network where
     they are known, or their number, by default y tells.
     """
     network = _own(network_class, options)
@@ -333,7 +335,7 @@ def prepare(
         init = initializers.check(default("init", options["init"]))
         chosen = options["normalize"]
         if chosen is UNSET:
-            chosen = "scale" if sparse else default("normalize", chosen)
+            chosen = defaults.normalize(sparse)
         normalize = normalization.check(chosen, features=sizes[0], dtype=dtype)
         if sparse:
             normalization.check_sparse(normalize)
