@@ -48,6 +48,15 @@ BAD_ARGUMENTS = {
     ),
     "no patience": (["train", "--early-stopping", "0"], "--early-stopping"),
     "too many to average": (["train", "--average-epochs", "99"], "--average-epochs"),
+    "unknown loss": (["train", "--loss", "hinge"], "--loss: 'hinge'; must be one of cross_entropy"),
+    "unknown parameter": (["train", "--loss", "huber", "size=1"], "huber takes delta=1.0"),
+    "wrong parameter": (["train", "--loss", "huber", "delta=-1"], "--loss: delta"),
+    "another's parameter": (["train", "--momentum", "0.9"], "--momentum: 0.9 with adam; only sgd"),
+    "labels for numbers": (["train", "--loss", "logistic"], "10 classes with loss 'logistic'"),
+    "smoothed numbers": (
+        ["train", "--loss", "huber", "--label-smoothing", "0.1"],
+        "--label-smoothing: 0.1",
+    ),
     "all dropped": (["train", "--dropout", "1"], "--dropout: 1"),
     "unknown weights": (["train", "--class-weight", "even"], "--class-weight: 'even'"),
     "weights that are no numbers": (["train", "--class-weight", "1", "x"], "--class-weight"),
@@ -109,5 +118,10 @@ def test_a_pipe_for_a_network_is_not_waited_for(tmp_path, capsys):
 
 def test_data_that_does_not_fit_the_network(model, capsys):
     assert_one_line_error(capsys, main(["predict", str(model), "digits"]), "features")
+    np.savez("one.npz", x=np.zeros((4, 5)), y=np.ones(4, int))
+    assert_one_line_error(capsys, main(["train", "--data", "one.npz"]), "y of --data: only the")
+    np.savez("many.npz", x=np.zeros((3000, 5)), y=np.arange(3000))
+    status = main(["train", "--data", "many.npz"])
+    assert_one_line_error(capsys, status, "3000 different", "--loss='squared_error'")
     np.savez("nan.npz", x=np.full((4, 5), np.nan), y=np.arange(4) % 2)
     assert_one_line_error(capsys, main(["train", "--data", "nan.npz"]), "nan")

@@ -54,7 +54,7 @@ def test_an_unexpected_error_is_not_hidden(monkeypatch):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_ctrl_c_saves_what_there_is(tmp_path):
-    arguments = ["train", "--epochs", "1000000", "--batch-size", "8", "--out", "run"]
+    arguments = ["train", "--epochs", "1000", "--batch-size", "4", "--out", "run"]
     process = subprocess.Popen(
         [sys.executable, "-m", "twolayer_ext", *arguments],
         stdout=subprocess.PIPE,

@@ -191,13 +191,17 @@ def _rates(options: TrainOptions, steps: int) -> tuple[float, NDArray[np.float64
     )
 
 
-def optimizer_of(options: TrainOptions, dtype: str, training_rows: int) -> Optimizer:
+def optimizer_of(
+    options: TrainOptions, dtype: str, training_rows: int, hidden_layers: int
+) -> Optimizer:
     """Return the optimizer; another's hyper-parameters must not be given.
 
-    Where neither it nor any regularisation is chosen, it decays weights by the size of the data.
+    Where neither it nor any regularisation is chosen, it decays weights by the size of the data; not
+    those of a linear model, which has none too many.
     """
     weight_decay = options["weight_decay"]
-    if options["optimizer"] is UNSET and weight_decay is None and options["reg"] == 0:
+    free = options["optimizer"] is UNSET and weight_decay is None and options["reg"] == 0
+    if free and hidden_layers:
         weight_decay = defaults.weight_decay(training_rows)
     optimizer = optimizers.make(
         default("optimizer", options["optimizer"]),

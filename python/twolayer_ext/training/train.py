@@ -139,8 +139,9 @@ def train(
     reg : float, default 0
         The study's λ: loss + λ Σ ‖W‖², gradient 2 λ W, biases not included.
     weight_decay : float, default 0
-        The optimizer's own, biases included. Where neither `optimizer` nor `reg` is given either,
-        the default is 1000 / N, at most 3, with N the number of training rows.
+        The optimizer's own, biases included. Where neither `optimizer` nor `reg` is given either and
+        there are hidden layers, the default is 1000 / N, at most 3, with N the number of training
+        rows.
     clip_norm : float, optional
         The gradients of a step, all together, are scaled down to this norm where theirs is larger
         (Pascanu, Mikolov and Bengio 2013). They then go by way of memory, which costs some speed.
@@ -324,12 +325,12 @@ def prepare(
     sparse = isinstance(rows, Sparse)
     task, targets = _task(network, y, len(rows), options, classes)
     training_rows, validation_rows = split_rows(options, len(rows))
-    optimizer = optimizer_of(options, dtype, len(training_rows))
+    sizes = network.layer_sizes if network else layer_sizes(options, rows, task.outputs)
+    optimizer = optimizer_of(options, dtype, len(training_rows), hidden_layers=len(sizes) - 2)
     plan = make_plan(options, len(training_rows), optimizer.learning_rate)
     reg = OPTIONS["reg"].number(options["reg"])
     compute_dtype = checks.compute_dtype_name(options["compute_dtype"], dtype)
     if network is None:
-        sizes = layer_sizes(options, rows, task.outputs)
         activation = checks.choice(
             "activation", default("activation", options["activation"]), tuple(ACTIVATIONS)
         )
@@ -341,7 +342,6 @@ def prepare(
         if sparse:
             normalization.check_sparse(normalize)
     else:
-        sizes = network.layer_sizes
         check_agrees(network, options)
         if sparse:
             normalization.check_sparse((network.shift, network.scale))
