@@ -13,7 +13,7 @@ def command(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "twolayer_ext", *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=1800,
         check=False,
         **options,
     )

@@ -106,7 +106,7 @@ def sources(processor: str) -> Sources:
 
 def compile_with(machine: Machine, *arguments: str) -> None:
     command = [*machine.compiler, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, f"{shlex.join(command)}\n{done.stderr}"
 
 
@@ -114,7 +114,7 @@ def compile_with(machine: Machine, *arguments: str) -> None:
 def openmp(machine: Machine) -> tuple[str, ...]:
     """Return the flag that turns on OpenMP, if that works; without it all runs on one thread."""
     command = [*machine.compiler, "-fopenmp", "-x", "c++", "-E", "-include", "omp.h", "-"]
-    done = subprocess.run(command, input=b"", capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, input=b"", capture_output=True, timeout=1800, check=False)
     return ("-fopenmp",) if done.returncode == 0 else ()
 
 
@@ -141,7 +141,7 @@ def build_with_core(
 
 
 def run_program(
-    machine: Machine, program: Path, *arguments: str, isa: str | None = None, timeout: float = 300
+    machine: Machine, program: Path, *arguments: str, isa: str | None = None, timeout: float = 3600
 ) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name != "TWOLAYER_ISA"}
     if isa is not None:

@@ -12,7 +12,7 @@ import twolayer_ext as tl
 BUILT = tl.build_info()["isa_built"]
 
 
-def run_python(*arguments, isa=None, timeout=600):
+def run_python(*arguments, isa=None, timeout=1800):
     environment = dict(os.environ)
     environment.pop("TWOLAYER_ISA", None)
     if isa is not None:

@@ -216,7 +216,7 @@ np.save(sys.argv[1], result.history["step_loss"])
             env=os.environ | {"TWOLAYER_ISA": isa},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=1800,
             check=False,
         )
         if "this CPU does not support it" not in result.stderr:

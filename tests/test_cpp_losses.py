@@ -29,7 +29,10 @@ TARGETS: dict[str, Machine] = {}
 for machine in filter(None, (native(), emulated_aarch64())):
     for name in sources(machine.processor).targets():
         TARGETS.setdefault(name, machine)
-pytestmark = pytest.mark.skipif(not TARGETS, reason=NO_COMPILER)
+pytestmark = [
+    pytest.mark.exhaustive,
+    pytest.mark.skipif(not TARGETS, reason=NO_COMPILER),
+]
 
 KINDS = [
     "cross_entropy",

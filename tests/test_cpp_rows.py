@@ -8,7 +8,10 @@ import pytest
 from cpp_programs import INCLUDE, NO_COMPILER, ROOT, compile_with, run_program, sources
 from test_cpp_math import CPU_CANNOT_RUN_IT, TARGETS
 
-pytestmark = pytest.mark.skipif(not TARGETS, reason=NO_COMPILER)
+pytestmark = [
+    pytest.mark.exhaustive,
+    pytest.mark.skipif(not TARGETS, reason=NO_COMPILER),
+]
 
 
 def build(name: str, folder: Path) -> Path:

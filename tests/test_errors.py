@@ -48,6 +48,6 @@ def test_divergence_in_another_process(blobs):
         options = {"init": 1e35, "normalize": None, "dtype": "float64", "progress": False}
         future = pool.submit(tl.train, 1e280 * x, y, **options)
         with pytest.raises(tl.DivergenceError, match="at step 1") as caught:
-            future.result(timeout=60)
+            future.result(timeout=1800)
     assert caught.value.result.network.layer_sizes == (6, 512, 3)
     assert not np.isfinite(caught.value.result.history["step_loss"][0])

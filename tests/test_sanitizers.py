@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,12 @@ import pytest
 from cpp_programs import NO_COMPILER, TRAIN_HASH, build_with_core, native, run_program
 from python_targets import BUILT, supported_targets
 
+pytestmark = pytest.mark.exhaustive
 FLAGS = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if os.environ.get("TWOLAYER_SANITIZERS") != "1":
-        pytest.skip("takes minutes: set TWOLAYER_SANITIZERS=1")
     machine = native()
     if machine is None:
         pytest.skip(NO_COMPILER)

@@ -38,7 +38,7 @@ def default_threads(**environment):
         env=kept | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=1800,
         check=True,
     )
     return int(result.stdout)
@@ -86,6 +86,6 @@ def test_python_threads_train_side_by_side():
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(timeout=60)
+        worker.join(timeout=1800)
     assert all(network is not None for network in got)
     assert all(same(a, b) for a, b in zip(got, wanted, strict=True))

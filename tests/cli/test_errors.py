@@ -51,7 +51,7 @@ BAD_ARGUMENTS = {
     "unknown loss": (["train", "--loss", "hinge"], "--loss: 'hinge'; must be one of cross_entropy"),
     "unknown parameter": (["train", "--loss", "huber", "size=1"], "huber takes delta=1.0"),
     "wrong parameter": (["train", "--loss", "huber", "delta=-1"], "--loss: delta"),
-    "another's parameter": (["train", "--momentum", "0.9"], "--momentum: 0.9 with adam; only sgd"),
+    "another's parameter": (["train", "--momentum", "0.9"], "--momentum: 0.9 with adamw; only sgd"),
     "labels for numbers": (["train", "--loss", "logistic"], "10 classes with loss 'logistic'"),
     "smoothed numbers": (
         ["train", "--loss", "huber", "--label-smoothing", "0.1"],

@@ -66,7 +66,7 @@ def test_ctrl_c_saves_what_there_is(tmp_path):
             break
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=1800)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert "interrupted after" in errors
@@ -87,7 +87,9 @@ def test_ctrl_c_elsewhere(blobs, capsys, monkeypatch):
 
 def test_a_pipe_that_closes_early(model, blobs):
     line = f'"{sys.executable}" -m twolayer_ext predict "{model}" "{blobs}" | head -n 1'
-    done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        line, shell=True, capture_output=True, text=True, timeout=1800, check=True
+    )
     assert len(done.stdout.splitlines()) == 1
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
@@ -102,7 +104,7 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
         ["bash", "-o", "pipefail", "-c", line.replace("twolayer ", f"{SCRIPT} ")],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=1800,
         check=False,
         env=os.environ | environment,
     )

@@ -48,9 +48,9 @@ def test_as_many_at_a_time_as_there_are_workers():
 
     def run(advance):
         now.append(1)
-        barrier.wait(timeout=10)  # breaks unless three are here
+        barrier.wait(timeout=600)  # breaks unless three are here
         most.append(len(now))
-        barrier.wait(timeout=10)
+        barrier.wait(timeout=600)
         now.pop()
 
     run_side_by_side([Task(run)] * 6, workers=3)
@@ -65,10 +65,10 @@ def test_watch_is_told_the_share_of_all_work():
     def long(advance):
         advance(0.5)
         half.set()
-        assert seen.wait(timeout=10)
+        assert seen.wait(timeout=600)
 
     def short(advance):
-        assert half.wait(timeout=10)
+        assert half.wait(timeout=600)
 
     def watch(done, share):
         told.append((done, share))

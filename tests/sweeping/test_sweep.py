@@ -64,7 +64,7 @@ def test_divergence_is_a_result(sweep):
 
 
 def test_as_many_at_once_as_there_are_workers(sweep, monkeypatch):
-    together = threading.Barrier(3, timeout=20)
+    together = threading.Barrier(3, timeout=600)
     run = Trial.run
 
     def meeting(trial, advance):

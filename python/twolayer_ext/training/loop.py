@@ -102,6 +102,7 @@ class EpochEvent:
 
 Callback: TypeAlias = Callable[[EpochEvent], object]
 Watch: TypeAlias = Callable[[float], None]
+Factors: TypeAlias = Callable[[int, int], NDArray[np.float64]]  # of steps begin ... end - 1
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class Plan:
     threads: int
     progress: bool | None
     callbacks: Sequence[Callback]
-    factors: NDArray[np.float64] | None = None  # of the learning rate in every step, not decayed
+    factors: Factors | None = None  # of the learning rate, which is not decayed then
     early_stopping: int | None = None
     average_epochs: int = 0
 
@@ -217,7 +218,7 @@ class Loop(Generic[NetworkT]):
         if plan.factors is None:
             rates = np.full(len(losses), learning_rate)
         else:
-            rates = plan.learning_rate * plan.factors[self._steps : self._steps + len(losses)]
+            rates = plan.learning_rate * plan.factors(self._steps, self._steps + len(losses))
         self._epoch = epoch = _Epoch(number, rates, order, losses, time.perf_counter())
         while epoch.done < len(losses):
             self._call(epoch)

@@ -29,7 +29,7 @@ from twolayer_ext.streams import Purpose, generator
 from twolayer_ext.training import defaults
 from twolayer_ext.training.augment import Augment, augment_options
 from twolayer_ext.training.defaults import default
-from twolayer_ext.training.loop import Callback, Plan
+from twolayer_ext.training.loop import Callback, Factors, Plan
 from twolayer_ext.training.option_table import OPTIONS
 from twolayer_ext.unset import UNSET, Unset
 
@@ -164,7 +164,7 @@ def _patience(options: TrainOptions) -> int | None:
     return patience
 
 
-def _rates(options: TrainOptions, steps: int) -> tuple[float, NDArray[np.float64] | None]:
+def _rates(options: TrainOptions, steps: int) -> tuple[float, Factors | None]:
     """Return the decay of the learning rate, or every step's factor where a schedule decides."""
     schedule, decay = options["schedule"], options["learning_rate_decay"]
     if decay is not UNSET:
@@ -174,14 +174,15 @@ def _rates(options: TrainOptions, steps: int) -> tuple[float, NDArray[np.float64
                 f"learning_rate_decay: {decay} together with schedule; must be one of the two"
             )
         return decay, None
-    if schedule is None:
-        schedule = defaults.DEFAULTS["schedule"]
+    if schedule is None:  # our own: nothing wrong can come out, so it is asked when it is time
+        own: Schedule = defaults.DEFAULTS["schedule"]
+        return 1.0, lambda begin, end: np.array([own(step, steps) for step in range(begin, end)])
     if not callable(schedule):
         raise TypeError(
             f"schedule: {schedule!r}; must be a function (step, steps) -> factor, such as "
             "schedules.cosine()"
         )
-    return 1.0, np.fromiter(
+    factors = np.fromiter(
         (
             checks.number(f"schedule({step}, {steps})", schedule(step, steps), minimum=0)
             for step in range(steps)
@@ -189,6 +190,7 @@ def _rates(options: TrainOptions, steps: int) -> tuple[float, NDArray[np.float64
         np.float64,
         steps,
     )
+    return 1.0, lambda begin, end: factors[begin:end]
 
 
 def optimizer_of(
@@ -196,12 +198,12 @@ def optimizer_of(
 ) -> Optimizer:
     """Return the optimizer; another's hyper-parameters must not be given.
 
-    Where neither it nor any regularisation is chosen, it decays weights by the size of the data; not
+    Where none of what moves the weights is chosen, they decay by the size of the data; but not
     those of a linear model, which has none too many.
     """
     weight_decay = options["weight_decay"]
-    free = options["optimizer"] is UNSET and weight_decay is None and options["reg"] == 0
-    if free and hidden_layers:
+    free = options["optimizer"] is UNSET and options["learning_rate"] is None
+    if free and weight_decay is None and options["reg"] == 0 and hidden_layers:
         weight_decay = defaults.weight_decay(training_rows)
     optimizer = optimizers.make(
         default("optimizer", options["optimizer"]),

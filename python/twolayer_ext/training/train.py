@@ -139,9 +139,9 @@ def train(
     reg : float, default 0
         The study's λ: loss + λ Σ ‖W‖², gradient 2 λ W, biases not included.
     weight_decay : float, default 0
-        The optimizer's own, biases included. Where neither `optimizer` nor `reg` is given either and
-        there are hidden layers, the default is 1000 / N, at most 3, with N the number of training
-        rows.
+        The optimizer's own, biases included. Where neither `optimizer`, `learning_rate` nor `reg`
+        is given either and there are hidden layers, the default is 1000 / N, at most 3, with N the
+        number of training rows.
     clip_norm : float, optional
         The gradients of a step, all together, are scaled down to this norm where theirs is larger
         (Pascanu, Mikolov and Bengio 2013). They then go by way of memory, which costs some speed.
