@@ -44,9 +44,16 @@ START_ON_DIGITS = {"float32": "0097a785c321e54f", "float64": "16cd7c8448c6f8cc"}
 TRAINED_ON_DIGITS = {"float32": "8bae7b126e995a7c", "float64": "8011d8a616ed29f6"}
 
 
-def teams_of(isa: str) -> list[str]:
+# More threads than CPUs take turns, slowly.
+LARGEST_TEAM = pytest.mark.parametrize(
+    "largest", [2, pytest.param(7, marks=pytest.mark.exhaustive)], ids=lambda n: f"{n} threads"
+)
+
+
+def teams_of(isa: str, largest: int) -> list[str]:
     # The portable target computes fma in function calls, slowly: one number of threads.
-    return ["2"] if isa == "portable" else ["1", "2", "3", "4", "7"]
+    teams = (2,) if isa == "portable" else (1, 2, 3, 4, 7)
+    return [str(threads) for threads in teams if threads <= largest]
 
 
 def build(machine: Machine, folder: Path) -> Path:
@@ -101,8 +108,11 @@ def test_program_and_package_have_the_same_targets(machine: Machine, program: Pa
     assert output(machine, program, "targets") == supported_targets()
 
 
-def test_core_gives_the_recorded_bits(machine: Machine, program: Path, isa: str) -> None:
-    teams = teams_of(isa)
+@LARGEST_TEAM
+def test_core_gives_the_recorded_bits(
+    machine: Machine, program: Path, isa: str, largest: int
+) -> None:
+    teams = teams_of(isa, largest)
     assert_hashes_as_recorded(output(machine, program, "hashes", *teams, isa=isa), teams)
 
 
@@ -118,10 +128,11 @@ def assert_kinds_as_recorded(lines: list[str], teams: list[str]) -> None:
     assert len({hashes[f"bfloat16 threads {threads}"] for threads in teams}) == 1
 
 
+@LARGEST_TEAM
 def test_core_gives_the_recorded_bits_of_every_kind(
-    machine: Machine, program: Path, isa: str
+    machine: Machine, program: Path, isa: str, largest: int
 ) -> None:
-    teams = teams_of(isa)
+    teams = teams_of(isa, largest)
     assert_kinds_as_recorded(output(machine, program, "kinds", *teams, isa=isa), teams)
 
 
@@ -171,8 +182,9 @@ def test_emulated_aarch64_gives_the_recorded_bits_of_every_kind(
     assert_kinds_as_recorded(output(aarch64, aarch64_program, "kinds", "2"), ["2"])
 
 
-def test_train_gives_the_recorded_bits(isa: str) -> None:
-    teams = teams_of(isa)
+@LARGEST_TEAM
+def test_train_gives_the_recorded_bits(isa: str, largest: int) -> None:
+    teams = teams_of(isa, largest)
     script = Path(__file__).with_name("digits_hash.py")
     result = run_python(str(script), *teams, isa=isa)
     assert result.returncode == 0, result.stderr

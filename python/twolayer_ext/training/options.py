@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Literal, TypedDict
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from twolayer_ext import checks, frames, losses, optimizers
 from twolayer_ext.checks import Array
