@@ -37,6 +37,10 @@ struct LossOptions {
   double smoothing = 0;
   std::vector<double> parameters{};   // one an output, or none
   std::vector<double> score_scale{};  // likewise
+  // Of losses that are means over the outputs, what to divide the sums by instead; 0: their number.
+  double value_divisor = 0;
+  double gradient_divisor = 0;
+  double largest = 0;  // of cross_entropy and logistic: no -log p counts for more; 0: any does
 };
 
 }  // namespace twolayer

@@ -169,6 +169,9 @@ void loss_pass(const Network<typename P::Scalar>& network, const Data& data, con
   args.scale = network.output_scale.data();
   args.score_scale = work.score_scale.data();
   args.smoothing = static_cast<T>(work.loss.smoothing);
+  args.value_divisor = static_cast<T>(work.loss.value_divisor);
+  args.gradient_divisor = static_cast<T>(work.loss.gradient_divisor);
+  args.largest = static_cast<T>(work.loss.largest);
   args.weights = data.weights;
   args.sum_of_weights = sum_of_weights(data, rows);
   args.leave = leave;

@@ -1,0 +1,67 @@
+"""What an estimator makes small: scikit-learn's losses in terms of the core's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import xlogy
+
+from twolayer_ext import _core
+from twolayer_ext.checks import Array
+
+# What the output activation is called there, and the loss it comes with here.
+LOSS_OF_ACTIVATION = {
+    "softmax": "cross_entropy",
+    "logistic": "logistic",
+    "identity": "squared_error",
+    "exp": "poisson",
+}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A loss with its targets.
+
+    scikit-learn clips probabilities to [eps, 1 - eps] before it takes their logarithm, but not in
+    the gradient; sums the losses of several outputs, but averages squared errors, halved, while
+    their gradient is that of the sum. Its Poisson deviance has a part that depends on targets only.
+
+    Attributes
+    ----------
+    loss : _core.Loss
+    targets : ndarray
+        int64 class indices (N,), or numbers (N, K).
+    constants : ndarray of float64, shape (N,), or None
+        To be added to each row's loss.
+    """
+
+    loss: _core.Loss
+    targets: Array
+    constants: NDArray[np.float64] | None
+
+
+def loss_of(out_activation: str, outputs: int, dtype: str) -> _core.Loss:
+    """Return the core's loss for that many outputs, in "float32" or "float64"."""
+    name = LOSS_OF_ACTIVATION[out_activation]
+    if name in ("cross_entropy", "logistic"):
+        largest = -float(np.log(np.finfo(dtype).eps))
+        return _core.Loss(name, value_divisor=1, gradient_divisor=1, largest=largest)
+    if name == "squared_error":
+        return _core.Loss(name, value_divisor=2 * outputs, gradient_divisor=2)
+    return _core.Loss(name, value_divisor=1, gradient_divisor=1)
+
+
+def objective(out_activation: str, y: Array, dtype: str) -> Objective:
+    """Return what `out_activation` goes with, for targets (N, K): indicators or numbers."""
+    loss = loss_of(out_activation, y.shape[1], dtype)
+    if out_activation == "softmax":
+        return Objective(loss, y.argmax(axis=1).astype(np.int64, copy=False), None)
+    if out_activation == "logistic":
+        return Objective(loss, y.astype(np.uint8), None)
+    targets = np.asarray(y, dtype)
+    if out_activation == "identity":
+        return Objective(loss, targets, None)
+    counts = y.astype(np.float64)
+    return Objective(loss, targets, (xlogy(counts, counts) - counts).sum(axis=1))
