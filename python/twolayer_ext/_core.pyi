@@ -30,7 +30,7 @@ class Loss:
         score_scale: Sequence[float] = (),
         value_divisor: float = 0.0,
         gradient_divisor: float = 0.0,
-        largest: float = 0.0,
+        probability_floor: float = 0.0,
     ) -> None: ...
     @property
     def name(self) -> str: ...

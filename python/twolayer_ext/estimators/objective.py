@@ -46,8 +46,8 @@ def loss_of(out_activation: str, outputs: int, dtype: str) -> _core.Loss:
     """Return the core's loss for that many outputs, in "float32" or "float64"."""
     name = LOSS_OF_ACTIVATION[out_activation]
     if name in ("cross_entropy", "logistic"):
-        largest = -float(np.log(np.finfo(dtype).eps))
-        return _core.Loss(name, value_divisor=1, gradient_divisor=1, largest=largest)
+        floor = float(np.finfo(dtype).eps)
+        return _core.Loss(name, value_divisor=1, gradient_divisor=1, probability_floor=floor)
     if name == "squared_error":
         return _core.Loss(name, value_divisor=2 * outputs, gradient_divisor=2)
     return _core.Loss(name, value_divisor=1, gradient_divisor=1)

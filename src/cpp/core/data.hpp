@@ -40,7 +40,9 @@ struct LossOptions {
   // Of losses that are means over the outputs, what to divide the sums by instead; 0: their number.
   double value_divisor = 0;
   double gradient_divisor = 0;
-  double largest = 0;  // of cross_entropy and logistic: no -log p counts for more; 0: any does
+  // Of cross_entropy and logistic: logarithms are those of probabilities clipped to
+  // [floor, 1 - floor], as scikit-learn computes them; the gradient is not clipped. 0: from logits.
+  double probability_floor = 0;
 };
 
 }  // namespace twolayer

@@ -171,7 +171,9 @@ void loss_pass(const Network<typename P::Scalar>& network, const Data& data, con
   args.smoothing = static_cast<T>(work.loss.smoothing);
   args.value_divisor = static_cast<T>(work.loss.value_divisor);
   args.gradient_divisor = static_cast<T>(work.loss.gradient_divisor);
-  args.largest = static_cast<T>(work.loss.largest);
+  const double floor = work.loss.probability_floor;
+  args.probability_floor = static_cast<T>(floor);
+  args.largest = static_cast<T>(floor > 0 ? -std::log(floor) : 0);
   args.weights = data.weights;
   args.sum_of_weights = sum_of_weights(data, rows);
   args.leave = leave;

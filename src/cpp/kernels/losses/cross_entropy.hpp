@@ -62,7 +62,7 @@ void cross_entropy_of_group(const Loss<typename V::Scalar>& s, SampleGroup group
       T target = label_logits[i];
       if (smoothed) target = (1 - s.smoothing) * target + spread * lane[i];
       const T value = logs[i] - target;
-      s.losses[group.first + i] = s.largest > 0 && value > s.largest ? s.largest : value;
+      s.losses[group.first + i] = s.probability_floor > 0 && value > s.largest ? s.largest : value;
     }
   }
 

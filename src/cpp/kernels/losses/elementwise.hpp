@@ -121,10 +121,7 @@ void elementwise_of_group(const Loss<typename V::Scalar>& s, SampleGroup group) 
       const V p = s.parameters != nullptr ? V::broadcast(s.parameters[k]) : V::zero();
       V value = Kind::value(z, t, p);
       if constexpr (Kind::classifies) {
-        if (s.largest > 0) {
-          const V largest = V::broadcast(s.largest);
-          value = select(greater(value, largest), largest, value);  // a NaN stays
-        }
+        if (s.probability_floor > 0) value = Kind::clipped(z, t, V::broadcast(s.probability_floor));
       }
       losses.add(k, value);
       if (s.leave != Leave::gradient) continue;

@@ -33,7 +33,8 @@ struct Loss {
   T smoothing;            // of labels (cross_entropy, logistic)
   T value_divisor;        // of elementwise losses' sums over the outputs; 0: K
   T gradient_divisor;     // likewise, of their gradients
-  T largest;              // of -log p, whose gradient stays as it is (likewise); 0: none
+  T probability_floor;    // 0, or where values are clipped (likewise), of smoothing 0
+  T largest;              // -log of it
   const double* weights;  // of all of x, or null: every sample weighs 1
   double sum_of_weights;  // of the samples'
   Leave leave;            // `gradient` only with labels or targets
