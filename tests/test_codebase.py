@@ -160,7 +160,7 @@ activations distributions engine files losses optimizers schedules
 datasets network
 training
 plots recipes reference
-sweeping
+estimators sweeping
 twolayer_ext
 benchmark study
 cli

@@ -196,7 +196,7 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
         return X, self._label_binarizer.transform(y).astype(bool)
 
     def _check_classes(self, classes: Array) -> None:
-        """Raise ValueError for labels that the fits before did not have, or lack with warm start."""
+        """Raise ValueError for labels that earlier fits did not have, or lack with warm start."""
         if self.warm_start:
             if set(classes) != set(self.classes_):
                 raise ValueError(
@@ -274,8 +274,11 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         outputs = self._outputs(X)
+        if self.out_activation_ == "softmax":
+            return np.asarray(self.classes_.take(outputs.argmax(axis=1)))
         if self.n_outputs_ == 1:
-            outputs = outputs.ravel()
+            second = outputs[:, 0] > 0.5
+            return np.asarray(self.classes_.take(second.astype(np.intp), mode="clip"))
         result: Array = self._label_binarizer.inverse_transform(outputs)
         return result
 

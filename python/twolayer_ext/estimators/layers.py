@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def pack(coefs: Sequence[Array], intercepts: Sequence[Array]) -> Array:
 def unpack(packed: Array, sizes: Sequence[int]) -> tuple[list[Array], list[Array]]:
     """Return views of what `pack` has put together."""
     coefs, intercepts, start = [], [], 0
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in pairwise(sizes):
         coefs.append(packed[start : start + inputs * outputs].reshape(inputs, outputs))
         start += inputs * outputs
     for outputs in sizes[1:]:

@@ -83,7 +83,7 @@ class StochasticOptimizer:
             self.learning_rate = float(self.learning_rate_init) / (samples_seen + 1) ** self.power_t
 
     def trigger_stopping(self, message: str, verbose: bool) -> bool:
-        """Return whether to stop now that nothing improves; "adaptive" makes smaller steps first."""
+        """Return whether to stop now that nothing improves; "adaptive" slows down first."""
         if self.schedule != "adaptive":
             if verbose:
                 print(message + " Stopping.")

@@ -235,9 +235,7 @@ def _validate(
     estimator: Any, epochs: Epochs, core: _core.Network, held_out: NDArray[np.int64]
 ) -> None:
     data = epochs.data
-    predicted = core.predictions(
-        data.x, held_out, epochs.objective.loss, estimator._threads()
-    )
+    predicted = core.predictions(data.x, held_out, epochs.objective.loss, estimator._threads())
     if epochs.diverged:
         predicted.fill(np.nan)
     weights = None if data.weights is None else data.weights[held_out]
