@@ -18,7 +18,7 @@ from twolayer_ext import _core
 from twolayer_ext.checks import Array
 from twolayer_ext.estimators import layers, lbfgs, stochastic
 from twolayer_ext.estimators.objective import loss_of, objective
-from twolayer_ext.rows import as_rows
+from twolayer_ext.rows import Rows, as_rows
 
 STOCHASTIC_SOLVERS = ("sgd", "adam")
 # Of what __getstate__ returns; files of an older one are brought up to date in __setstate__.
@@ -253,6 +253,7 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
 
     def _outputs(self, X: ArrayLike) -> Array:
         """Return what the output activation makes of X, (n_samples, n_outputs)."""
+        rows: Rows
         if self._is_plain(X):
             rows, dtype = X, layers.dtype_of(X, *self.coefs_, *self.intercepts_)
         else:

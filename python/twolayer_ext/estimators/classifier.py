@@ -177,7 +177,7 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
     def _validate_input(
         self, X: ArrayLike, y: ArrayLike, incremental: bool, reset: bool
     ) -> tuple[Any, Array]:
-        X, y = validate_data(
+        checked, targets = validate_data(
             self,
             X,
             y,
@@ -186,14 +186,14 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
             dtype=(np.float64, np.float32),
             reset=reset,
         )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        if targets.ndim == 2 and targets.shape[1] == 1:
+            targets = column_or_1d(targets, warn=True)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
-            self._label_binarizer = LabelBinarizer().fit(y)
+            self._label_binarizer = LabelBinarizer().fit(targets)
             self.classes_ = self._label_binarizer.classes_
         else:
-            self._check_classes(unique_labels(y))
-        return X, self._label_binarizer.transform(y).astype(bool)
+            self._check_classes(unique_labels(targets))
+        return checked, self._label_binarizer.transform(targets).astype(bool)
 
     def _check_classes(self, classes: Array) -> None:
         """Raise ValueError for labels that earlier fits did not have, or lack with warm start."""

@@ -182,7 +182,7 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
     def _validate_input(
         self, X: ArrayLike, y: ArrayLike, incremental: bool, reset: bool
     ) -> tuple[Any, Array]:
-        X, y = validate_data(
+        checked, targets = validate_data(
             self,
             X,
             y,
@@ -192,9 +192,9 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
             dtype=(np.float64, np.float32),
             reset=reset,
         )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return X, y
+        if targets.ndim == 2 and targets.shape[1] == 1:
+            targets = column_or_1d(targets, warn=True)
+        return checked, targets
 
     def _output_activation(self) -> str:
         return "exp" if self.loss == "poisson" else "identity"
