@@ -33,7 +33,7 @@ struct Plain {
 
   Plain(std::int64_t rows, std::int64_t columns, ElementType type)
       : rows(rows), columns(columns), type(type) {
-    bytes.resize(index(rows * columns * twolayer::size_of(type)));
+    bytes.resize(index(rows * columns * twolayer::element_size(type)));
   }
   template <class Element>
   void set(std::int64_t i, Element value) {
@@ -88,7 +88,7 @@ struct Matrix {
   twolayer::Source source;
 
   Matrix(const Plain& from, Order order) {
-    const std::int64_t size = twolayer::size_of(from.type);
+    const std::int64_t size = twolayer::element_size(from.type);
     if (order == Order::sparse) {
       take_what_is_not_zero(from, size);
       source = {bytes.data(), from.type, 0, size, starts.data(), columns.data()};

@@ -81,11 +81,11 @@ struct Samples {
 
   Samples(Generator& generator, std::int64_t count, std::int64_t inputs, std::int64_t classes,
           twolayer::ElementType type)
-      : type(type), row_stride((inputs + 3) * twolayer::size_of(type)) {
-    x.resize(index((count - 1) * row_stride + inputs * twolayer::size_of(type)));
+      : type(type), row_stride((inputs + 3) * twolayer::element_size(type)) {
+    x.resize(index((count - 1) * row_stride + inputs * twolayer::element_size(type)));
     for (std::int64_t n = 0; n < count; ++n) {
       for (std::int64_t d = 0; d < inputs; ++d) {
-        unsigned char* to = x.data() + n * row_stride + d * twolayer::size_of(type);
+        unsigned char* to = x.data() + n * row_stride + d * twolayer::element_size(type);
         if (type == twolayer::ElementType::uint8) {
           *to = static_cast<unsigned char>(generator.below(256));
         } else if (type == twolayer::ElementType::float32) {
@@ -101,7 +101,7 @@ struct Samples {
   }
 
   twolayer::Data data() const {
-    return {{x.data(), type, row_stride, twolayer::size_of(type)}, labels.data()};
+    return {{x.data(), type, row_stride, twolayer::element_size(type)}, labels.data()};
   }
   twolayer::Data without_labels() const { return {data().x}; }
 };

@@ -145,3 +145,18 @@ def test_weights_that_do_not_fit_are_refused():
     estimator.coefs_ = [coef[:, :5] for coef in estimator.coefs_]
     with pytest.raises(ValueError, match="intercepts_: an array of shape"):
         estimator.fit(X, Y)
+
+
+def threads_of(estimator):
+    return estimator._threads()
+
+
+def test_fits_side_by_side_share_the_threads(monkeypatch):
+    joblib = pytest.importorskip("joblib")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    estimator = tl.MLPClassifier()
+    together = joblib.Parallel(n_jobs=2, backend="threading")(
+        joblib.delayed(threads_of)(e) for e in [estimator, tl.MLPClassifier(n_threads=3)] * 2
+    )
+    assert together == [1, 3, 1, 3]
+    assert estimator._threads() == tl._core.default_threads()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self, TypeGuard
 
 import numpy as np
+from joblib.parallel import get_active_backend
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
@@ -239,7 +241,16 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
             raise ValueError(f"y has {self.n_outputs_} outputs, the fitted network {sizes[-1]}")
 
     def _threads(self) -> int:
-        return _core.default_threads() if self.n_threads is None else int(self.n_threads)
+        """Return how many threads to use; one where joblib runs several fits in threads.
+
+        Its processes are told by OMP_NUM_THREADS how many they may use, its threads are not.
+        """
+        if self.n_threads is not None:
+            return int(self.n_threads)
+        among_others = (get_active_backend()[0].nesting_level or 0) > 0
+        if among_others and "OMP_NUM_THREADS" not in os.environ:
+            return 1
+        return _core.default_threads()
 
     def _check_solver(self) -> bool:
         if self.solver not in STOCHASTIC_SOLVERS:
