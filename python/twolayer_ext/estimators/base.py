@@ -17,9 +17,11 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from twolayer_ext import _core
+from twolayer_ext.activations import ACTIVATIONS
 from twolayer_ext.checks import Array
 from twolayer_ext.estimators import layers, lbfgs, stochastic
-from twolayer_ext.estimators.objective import loss_of, objective
+from twolayer_ext.estimators.objective import core_loss, objective
+from twolayer_ext.losses import Loss
 from twolayer_ext.rows import Rows, as_rows
 
 STOCHASTIC_SOLVERS = ("sgd", "adam")
@@ -32,7 +34,7 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({"identity", "logistic", "tanh", "relu"})],
+        "activation": [StrOptions(set(ACTIVATIONS))],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -54,6 +56,8 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         "epsilon": [Interval(Real, 0, None, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 0.999, closed="both")],
+        "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
         "n_threads": [Interval(Integral, 1, 4096, closed="both"), None],
     }
 
@@ -69,7 +73,7 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         learning_rate_init: float,
         power_t: float,
         max_iter: int,
-        loss: str,
+        loss: Any,
         shuffle: bool,
         random_state: Any,
         tol: float,
@@ -84,6 +88,8 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         epsilon: float,
         n_iter_no_change: float,
         max_fun: int,
+        dropout: float,
+        clip_norm: float | None,
         n_threads: int | None,
     ) -> None:
         self.activation = activation
@@ -110,6 +116,8 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.dropout = dropout
+        self.clip_norm = clip_norm
         self.n_threads = n_threads
 
     # what the two kinds differ in
@@ -123,6 +131,16 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
     @abstractmethod
     def _output_activation(self) -> str:
         """Return scikit-learn's name of what the outputs go through."""
+
+    @abstractmethod
+    def _loss(self) -> Loss | None:
+        """Return the loss that scikit-learn does not have, or None."""
+
+    def _row_weights(
+        self, y: ArrayLike, weights: NDArray[np.float64] | None, incremental: bool
+    ) -> NDArray[np.float64] | None:
+        """Return the rows' weights in the loss, from those that were given."""
+        return weights
 
     @abstractmethod
     def _stratified(self) -> bool:
@@ -175,6 +193,7 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, checked, dtype=np.float64)
+        weights = self._row_weights(y, weights, incremental)
         if values.ndim == 1:
             values = values.reshape(-1, 1)
         self.n_outputs_ = values.shape[1]
@@ -186,7 +205,8 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         stochastic_solver = self.solver in STOCHASTIC_SOLVERS
         dtype = layers.dtype_of(*self.coefs_, *self.intercepts_) if stochastic_solver else "float64"
         data = stochastic.Data(as_rows(checked, features=None, dtype=dtype), values, weights)
-        goal = objective(self.out_activation_, values, dtype)
+        smoothing = getattr(self, "label_smoothing", 0.0)
+        goal = objective(self.out_activation_, values, dtype, self._loss(), smoothing)
         if stochastic_solver:
             stochastic.fit(self, data, goal, incremental=incremental)
         else:
@@ -274,7 +294,7 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
             rows = as_rows(checked, features=checked.shape[1], dtype=dtype)
         core = layers.make(self.coefs_, self.activation, dtype)
         layers.put(core, self.coefs_, self.intercepts_)
-        loss = loss_of(self.out_activation_, self.n_outputs_, dtype)
+        loss = core_loss(self.out_activation_, self.n_outputs_, dtype)
         return core.predictions(rows, None, loss, self._threads())
 
     def _is_plain(self, X: Any) -> TypeGuard[Array]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from numbers import Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
@@ -28,7 +31,7 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
     hidden_layer_sizes : array-like of int, or int, default=(100,)
         Units of each hidden layer.
     activation : {"identity", "logistic", "tanh", "relu"}, default="relu"
-        Of the hidden layers.
+        Of the hidden layers; or any other of `twolayer_ext.activations.ACTIVATIONS`.
     solver : {"lbfgs", "sgd", "adam"}, default="adam"
         "lbfgs" is SciPy's L-BFGS-B on all rows at once, "sgd" stochastic gradient descent with
         momentum, "adam" the method of Kingma and Ba (2015).
@@ -74,9 +77,18 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
         Epochs without improvement after which to stop.
     max_fun : int, default=15000
         Most evaluations of the loss by "lbfgs".
+    dropout : float in [0, 0.999], default=0
+        Share of each hidden layer's units left out at random in a step of "sgd" or "adam". This and
+        what follows are not scikit-learn's.
+    clip_norm : float or None, default=None
+        Largest norm of all gradients of a step together.
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        Factors of the rows' weights, by label, as scikit-learn's other classifiers take them.
+    label_smoothing : float in [0, 1), default=0
+        The loss is that of labels right but for this share, which all classes have evenly.
     n_threads : int or None, default=None
         Threads to compute with, which never change a bit of the result; None honours
-        OMP_NUM_THREADS, else takes the CPUs this process may use. Not one of scikit-learn's.
+        OMP_NUM_THREADS, else takes the CPUs this process may use.
 
     Attributes
     ----------
@@ -118,6 +130,12 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
     array([0, 0])
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseMultilayerPerceptron._parameter_constraints,
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    }
+
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
@@ -144,6 +162,10 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        dropout: float = 0.0,
+        clip_norm: float | None = None,
+        class_weight: Any = None,
+        label_smoothing: float = 0.0,
         n_threads: int | None = None,
     ) -> None:
         super().__init__(
@@ -171,8 +193,12 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
             epsilon=epsilon,
             n_iter_no_change=n_iter_no_change,
             max_fun=max_fun,
+            dropout=dropout,
+            clip_norm=clip_norm,
             n_threads=n_threads,
         )
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
 
     def _validate_input(
         self, X: ArrayLike, y: ArrayLike, incremental: bool, reset: bool
@@ -212,6 +238,22 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
 
     def _output_activation(self) -> str:
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
+
+    def _loss(self) -> None:
+        return None
+
+    def _row_weights(
+        self, y: ArrayLike, weights: NDArray[np.float64] | None, incremental: bool
+    ) -> NDArray[np.float64] | None:
+        if self.class_weight is None:
+            return weights
+        if incremental and isinstance(self.class_weight, str):
+            raise ValueError(
+                "class_weight: 'balanced' with partial_fit, which does not see all labels; must be "
+                "a dict, such as sklearn.utils.class_weight.compute_class_weight helps to make"
+            )
+        factors = np.asarray(compute_sample_weight(self.class_weight, y), np.float64)
+        return factors if weights is None else factors * weights
 
     def _stratified(self) -> bool:
         return bool(self.n_outputs_ == 1)

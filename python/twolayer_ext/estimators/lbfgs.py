@@ -10,17 +10,22 @@ from sklearn.utils.optimize import _check_optimize_result
 
 from twolayer_ext.checks import Array
 from twolayer_ext.estimators import layers
-from twolayer_ext.estimators.objective import Objective, loss_of
+from twolayer_ext.estimators.objective import Objective
 from twolayer_ext.estimators.stochastic import Data
 
 
 def fit(estimator: Any, data: Data, objective: Objective) -> None:
     """Minimise an initialised estimator's loss; it computes in float64 whatever the dtype."""
+    for name, without in (("dropout", 0), ("clip_norm", None)):
+        if getattr(estimator, name) != without:
+            raise ValueError(
+                f"{name}: {getattr(estimator, name)} with solver='lbfgs'; must be {without}, only "
+                "'sgd' and 'adam' have it"
+            )
     threads = estimator._threads()
     core = layers.make(estimator.coefs_, estimator.activation, "float64")
     sizes = core.layer_sizes
-    loss = loss_of(estimator.out_activation_, sizes[-1], "float64")
-    weights, constants = data.weights, objective.constants
+    weights, constants, loss = data.weights, objective.constants, objective.loss
     total = len(data.x) if weights is None else float(weights.sum())
     if total == 0:
         raise ZeroDivisionError("Weights sum to zero, can't be normalized")

@@ -10,6 +10,7 @@ from scipy.special import xlogy
 
 from twolayer_ext import _core
 from twolayer_ext.checks import Array
+from twolayer_ext.losses import Loss
 
 # What the output activation is called there, and the loss it comes with here.
 LOSS_OF_ACTIVATION = {
@@ -42,9 +43,24 @@ class Objective:
     constants: NDArray[np.float64] | None
 
 
-def loss_of(out_activation: str, outputs: int, dtype: str) -> _core.Loss:
-    """Return the core's loss for that many outputs, in "float32" or "float64"."""
+def core_loss(
+    out_activation: str,
+    outputs: int,
+    dtype: str,
+    loss: Loss | None = None,
+    smoothing: float = 0.0,
+) -> _core.Loss:
+    """Return what the core computes, for that many outputs, in "float32" or "float64".
+
+    `loss` is one of this package, with its own mean over the outputs, or None for scikit-learn's;
+    smoothed labels have the exact logarithms, too.
+    """
+    if loss is not None:
+        parameters = loss.parameters(outputs)
+        return _core.Loss(loss.name, parameters=[] if parameters is None else parameters.tolist())
     name = LOSS_OF_ACTIVATION[out_activation]
+    if smoothing:
+        return _core.Loss(name, smoothing=smoothing, value_divisor=1, gradient_divisor=1)
     if name in ("cross_entropy", "logistic"):
         floor = float(np.finfo(dtype).eps)
         return _core.Loss(name, value_divisor=1, gradient_divisor=1, probability_floor=floor)
@@ -53,15 +69,19 @@ def loss_of(out_activation: str, outputs: int, dtype: str) -> _core.Loss:
     return _core.Loss(name, value_divisor=1, gradient_divisor=1)
 
 
-def objective(out_activation: str, y: Array, dtype: str) -> Objective:
+def objective(
+    out_activation: str, y: Array, dtype: str, kind: Loss | None = None, smoothing: float = 0.0
+) -> Objective:
     """Return what `out_activation` goes with, for targets (N, K): indicators or numbers."""
-    loss = loss_of(out_activation, y.shape[1], dtype)
+    loss = core_loss(out_activation, y.shape[1], dtype, kind, smoothing)
+    constants = None
     if out_activation == "softmax":
-        return Objective(loss, y.argmax(axis=1).astype(np.int64, copy=False), None)
-    if out_activation == "logistic":
-        return Objective(loss, y.astype(np.uint8), None)
-    targets = np.asarray(y, dtype)
-    if out_activation == "identity":
-        return Objective(loss, targets, None)
-    counts = y.astype(np.float64)
-    return Objective(loss, targets, (xlogy(counts, counts) - counts).sum(axis=1))
+        targets = y.argmax(axis=1).astype(np.int64, copy=False)
+    elif out_activation == "logistic":
+        targets = y.astype(np.uint8)
+    else:
+        targets = np.asarray(y, dtype)
+    if out_activation == "exp":
+        counts = y.astype(np.float64)
+        constants = (xlogy(counts, counts) - counts).sum(axis=1)
+    return Objective(loss, targets, constants)

@@ -15,6 +15,7 @@ from sklearn.utils.validation import validate_data
 
 from twolayer_ext.checks import Array
 from twolayer_ext.estimators.base import BaseMultilayerPerceptron
+from twolayer_ext.losses import CustomLoss, Loss, make
 
 
 class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
@@ -25,11 +26,12 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
     loss : {"squared_error", "poisson"}, default="squared_error"
         Half the squared error, averaged over the outputs; or half the Poisson deviance of counts
         from 0 on, whose mean is the exponential of the outputs. As in scikit-learn, the gradient
-        of the squared error is that of the sum over the outputs.
+        of the squared error is that of the sum over the outputs. Also "absolute_error", "huber", or
+        an object such as ``twolayer_ext.losses.Quantile((0.9,))``, means over the outputs.
     hidden_layer_sizes : array-like of int, or int, default=(100,)
         Units of each hidden layer.
     activation : {"identity", "logistic", "tanh", "relu"}, default="relu"
-        Of the hidden layers.
+        Of the hidden layers; or any other of `twolayer_ext.activations.ACTIVATIONS`.
     solver : {"lbfgs", "sgd", "adam"}, default="adam"
         "lbfgs" is SciPy's L-BFGS-B on all rows at once, "sgd" stochastic gradient descent with
         momentum, "adam" the method of Kingma and Ba (2015).
@@ -75,9 +77,14 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
         Epochs without improvement after which to stop.
     max_fun : int, default=15000
         Most evaluations of the loss by "lbfgs".
+    dropout : float in [0, 0.999], default=0
+        Share of each hidden layer's units left out at random in a step of "sgd" or "adam". This and
+        what follows are not scikit-learn's.
+    clip_norm : float or None, default=None
+        Largest norm of all gradients of a step together.
     n_threads : int or None, default=None
         Threads to compute with, which never change a bit of the result; None honours
-        OMP_NUM_THREADS, else takes the CPUs this process may use. Not one of scikit-learn's.
+        OMP_NUM_THREADS, else takes the CPUs this process may use.
 
     Attributes
     ----------
@@ -119,12 +126,12 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseMultilayerPerceptron._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "poisson"})],
+        "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber"}), Loss],
     }
 
     def __init__(
         self,
-        loss: str = "squared_error",
+        loss: str | Loss = "squared_error",
         hidden_layer_sizes: Any = (100,),
         activation: str = "relu",
         *,
@@ -149,6 +156,8 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        dropout: float = 0.0,
+        clip_norm: float | None = None,
         n_threads: int | None = None,
     ) -> None:
         super().__init__(
@@ -176,6 +185,8 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
             epsilon=epsilon,
             n_iter_no_change=n_iter_no_change,
             max_fun=max_fun,
+            dropout=dropout,
+            clip_norm=clip_norm,
             n_threads=n_threads,
         )
 
@@ -198,6 +209,17 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
 
     def _output_activation(self) -> str:
         return "exp" if self.loss == "poisson" else "identity"
+
+    def _loss(self) -> Loss | None:
+        if isinstance(self.loss, str) and self.loss in ("squared_error", "poisson"):
+            return None
+        loss = make(self.loss)
+        if loss.takes != "real" or loss.outputs_per_target != 1 or isinstance(loss, CustomLoss):
+            raise ValueError(
+                f"loss: {loss}; must be of numbers, one output each: for several quantiles use "
+                "several regressors, or twolayer_ext.train"
+            )
+        return loss
 
     def _stratified(self) -> bool:
         return False

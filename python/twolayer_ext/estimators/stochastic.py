@@ -141,6 +141,15 @@ def batch_size_for(estimator: Any, count: int) -> int:
     return int(np.clip(estimator.batch_size, 1, count))
 
 
+def _techniques(estimator: Any) -> dict[str, Any]:
+    """Return the trainer's options for what scikit-learn does not have; no draw without need."""
+    options: dict[str, Any] = {"clip_norm": float(estimator.clip_norm or 0)}
+    if estimator.dropout > 0:
+        options["dropout"] = (float(estimator.dropout),) * (estimator.n_layers_ - 2)
+        options["seed"] = int(estimator._random_state.randint(2**31))
+    return options
+
+
 def fit(estimator: Any, data: Data, objective: Objective, *, incremental: bool) -> None:
     """Train an initialised estimator: `max_iter` epochs at most, one if `incremental`."""
     if not incremental or not hasattr(estimator, "_optimizer"):
@@ -156,12 +165,13 @@ def fit(estimator: Any, data: Data, objective: Objective, *, incremental: bool) 
     batch_size = batch_size_for(estimator, len(rows))
     dtype = layers.dtype_of(*estimator.coefs_, *estimator.intercepts_)
     core, trainer = optimizer.bind(
-        (estimator.out_activation_,),
+        (estimator.out_activation_, estimator._loss(), getattr(estimator, "label_smoothing", 0)),
         layers.make(estimator.coefs_, estimator.activation, dtype),
         objective.loss,
         reg=estimator.alpha / 2,
         batch_size=batch_size,
         threads=estimator._threads(),
+        **_techniques(estimator),
     )
     layers.put(core, estimator.coefs_, estimator.intercepts_)
     epochs = Epochs(estimator, data, objective, rows, trainer, batch_size)
