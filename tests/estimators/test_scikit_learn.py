@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn")
+pytest.importorskip("sklearn", "1.9")  # whose parameters they have
 from sklearn import neural_network
 from sklearn.datasets import (
     load_breast_cancer,
