@@ -27,6 +27,8 @@ from twolayer_ext.rows import Rows, as_rows
 STOCHASTIC_SOLVERS = ("sgd", "adam")
 # Of what __getstate__ returns; files of an older one are brought up to date in __setstate__.
 STATE_VERSION = 1
+# Multiply-adds; the core wakes no second thread for fewer.
+_WORTH_A_THREAD = 400_000
 
 
 class BaseMultilayerPerceptron(BaseEstimator, ABC):
@@ -295,7 +297,10 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         core = layers.make(self.coefs_, self.activation, dtype)
         layers.put(core, self.coefs_, self.intercepts_)
         loss = core_loss(self.out_activation_, self.n_outputs_, dtype)
-        return core.predictions(rows, None, loss, self._threads())
+        multiply_adds = len(rows) * sum(np.size(coef) for coef in self.coefs_)
+        # To find out how many threads there may be takes longer than to predict a row.
+        threads = 1 if multiply_adds < _WORTH_A_THREAD else self._threads()
+        return core.predictions(rows, None, loss, threads)
 
     def _is_plain(self, X: Any) -> TypeGuard[Array]:
         """Whether X can be read as it is: what checks a row costs far more than to predict it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,7 @@ class Objective:
     constants: NDArray[np.float64] | None
 
 
+@lru_cache(maxsize=64)
 def core_loss(
     out_activation: str,
     outputs: int,
