@@ -163,7 +163,7 @@ engine names
 datasets network
 training
 plots recipes reference
-sweeping
+estimators sweeping
 twolayer_ext
 benchmark study
 cli

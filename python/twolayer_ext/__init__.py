@@ -6,6 +6,8 @@
 >>> classes = result.network.predict(digits.x)
 """
 
+from typing import TYPE_CHECKING, Any
+
 from twolayer_ext import (
     activations,
     datasets,
@@ -33,6 +35,9 @@ from twolayer_ext.sweeping import SweepResult, sweep
 from twolayer_ext.training import Augment, EpochEvent, TrainResult, train
 from twolayer_ext.version import __version__
 
+if TYPE_CHECKING:
+    from twolayer_ext.estimators import MLPClassifier, MLPRegressor
+
 __all__ = [
     "Augment",
     "DivergenceError",
@@ -40,6 +45,8 @@ __all__ = [
     "EpochEvent",
     "FileFormatError",
     "GradientReport",
+    "MLPClassifier",
+    "MLPRegressor",
     "MissingExtraError",
     "Network",
     "Optimizer",
@@ -65,3 +72,12 @@ __all__ = [
     "sweep",
     "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the estimators when they are asked for: scikit-learn takes a second."""
+    if name not in ("MLPClassifier", "MLPRegressor"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from twolayer_ext import estimators
+
+    return getattr(estimators, name)

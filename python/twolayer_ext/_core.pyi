@@ -40,6 +40,9 @@ class Loss:
         smoothing: float = 0.0,
         parameters: Sequence[float] = (),
         score_scale: Sequence[float] = (),
+        value_divisor: float = 0.0,
+        gradient_divisor: float = 0.0,
+        probability_floor: float = 0.0,
     ) -> None: ...
     @property
     def name(self) -> str: ...
@@ -128,6 +131,7 @@ class Trainer:
         clip_norm: float = 0.0,
         augment: tuple[tuple[int, int, int], bool, int, int] | None = None,
         seed: int = 0,
+        reg_over_weights: bool = False,
     ) -> None: ...
     def run(
         self,

@@ -185,19 +185,30 @@ OptimizerOptions optimizer_options(const std::string& name, const py::dict& hype
 void register_loss(py::module_& m) {
   py::class_<LossOptions>(m, "Loss")
       .def(py::init([](const std::string& name, std::int64_t levels, double smoothing,
-                       std::vector<double> parameters, std::vector<double> score_scale) {
+                       std::vector<double> parameters, std::vector<double> score_scale,
+                       double value_divisor, double gradient_divisor, double probability_floor) {
              for (int kind = 0; kind < Losses::size; ++kind) {
                if (name != Losses::names[kind]) continue;
                require(levels >= 1, "levels: must be positive");
                require(smoothing >= 0 && smoothing < 1, "smoothing: must be in [0, 1)");
-               return LossOptions{kind, levels, smoothing, std::move(parameters),
-                                  std::move(score_scale)};
+               require(value_divisor >= 0 && gradient_divisor >= 0 && 0 <= probability_floor &&
+                           probability_floor < 0.5,
+                       "divisors: must not be negative; probability_floor: must be in [0, 0.5)");
+               return LossOptions{kind,
+                                  levels,
+                                  smoothing,
+                                  std::move(parameters),
+                                  std::move(score_scale),
+                                  value_divisor,
+                                  gradient_divisor,
+                                  probability_floor};
              }
              throw py::value_error("loss: unknown name '" + name + "'");
            }),
            py::arg("name"), py::kw_only(), py::arg("levels") = 1, py::arg("smoothing") = 0.0,
            py::arg("parameters") = std::vector<double>{},
-           py::arg("score_scale") = std::vector<double>{})
+           py::arg("score_scale") = std::vector<double>{}, py::arg("value_divisor") = 0.0,
+           py::arg("gradient_divisor") = 0.0, py::arg("probability_floor") = 0.0)
       .def_property_readonly("name",
                              [](const LossOptions& loss) { return Losses::names[loss.kind]; });
 }

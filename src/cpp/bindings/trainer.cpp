@@ -62,7 +62,7 @@ class BoundTrainer {
                std::int64_t batch_size, int threads,
                const std::optional<std::string>& compute_dtype, const std::vector<double>& dropout,
                bool batch_norm, double clip_norm, const std::optional<AugmentOptions>& augment,
-               std::uint64_t seed)
+               std::uint64_t seed, bool reg_over_weights)
       : network_(network.any()) {
     require(batch_size >= 1, "batch_size: must be positive");
     require(threads >= 1, "threads: must be positive");
@@ -72,7 +72,8 @@ class BoundTrainer {
                 loss,
                 techniques(dropout, batch_norm, clip_norm, augment, seed, network.sizes()),
                 batch_size,
-                threads};
+                threads,
+                reg_over_weights};
     const bool bfloat16 = compute_dtype == "bfloat16";
     require(!compute_dtype || compute_dtype == network.dtype() ||
                 (bfloat16 && network.dtype() == "float32"),
@@ -176,11 +177,12 @@ void register_trainer(py::module_& m) {
       .def(py::init<const BoundNetwork&, const std::string&, const py::dict&, double,
                     const LossOptions&, std::int64_t, int, const std::optional<std::string>&,
                     const std::vector<double>&, bool, double, const std::optional<AugmentOptions>&,
-                    std::uint64_t>(),
+                    std::uint64_t, bool>(),
            arg("network"), py::kw_only(), arg("optimizer"), arg("hyperparameters"), arg("reg"),
            arg("loss"), arg("batch_size"), arg("threads"), arg("compute_dtype") = py::none(),
            arg("dropout") = std::vector<double>{}, arg("batch_norm") = false,
-           arg("clip_norm") = 0.0, arg("augment") = py::none(), arg("seed") = 0)
+           arg("clip_norm") = 0.0, arg("augment") = py::none(), arg("seed") = 0,
+           arg("reg_over_weights") = false)
       .def("run", &BoundTrainer::run, arg("x"), arg("targets"), arg("rows").noconvert(),
            arg("learning_rates").noconvert(), arg("losses").noconvert(),
            arg("weights").noconvert() = py::none())

@@ -37,6 +37,12 @@ struct LossOptions {
   double smoothing = 0;
   std::vector<double> parameters{};   // one an output, or none
   std::vector<double> score_scale{};  // likewise
+  // Of losses that are means over the outputs, what to divide the sums by instead; 0: their number.
+  double value_divisor = 0;
+  double gradient_divisor = 0;
+  // Of cross_entropy and logistic: logarithms are those of probabilities clipped to
+  // [floor, 1 - floor], as scikit-learn computes them; the gradient is not clipped. 0: from logits.
+  double probability_floor = 0;
 };
 
 }  // namespace twolayer

@@ -169,6 +169,11 @@ void loss_pass(const Network<typename P::Scalar>& network, const Data& data, con
   args.scale = network.output_scale.data();
   args.score_scale = work.score_scale.data();
   args.smoothing = static_cast<T>(work.loss.smoothing);
+  args.value_divisor = static_cast<T>(work.loss.value_divisor);
+  args.gradient_divisor = static_cast<T>(work.loss.gradient_divisor);
+  const double floor = work.loss.probability_floor;
+  args.probability_floor = static_cast<T>(floor);
+  args.largest = static_cast<T>(floor > 0 ? -std::log(floor) : 0);
   args.weights = data.weights;
   args.sum_of_weights = sum_of_weights(data, rows);
   args.leave = leave;

@@ -29,12 +29,19 @@ Trainer<P>::Trainer(const Network<T>& network, const TrainerOptions& options)
 }
 
 template <class P>
-double Trainer<P>::penalty() const {
-  if (options_.reg == 0) return 0;
-  if (stored_) return options_.reg * stored_->squares_of_weights();
+double Trainer<P>::reg_of(const Data& data, const Rows& batch) const {
+  if (!options_.reg_over_weights) return options_.reg;
+  const double weights = sum_of_weights(data, batch);
+  return weights > 0 ? options_.reg / weights : 0;
+}
+
+template <class P>
+double Trainer<P>::penalty(double reg) const {
+  if (reg == 0) return 0;
+  if (stored_) return reg * stored_->squares_of_weights();
   double squares = 0;
   for (const Buffer<T>& of_layer : squares_) squares += sum(of_layer);
-  return options_.reg * squares;
+  return reg * squares;
 }
 
 // Those whose gradients exist in memory: all of them, or of fused steps only batch normalisation's.
@@ -68,7 +75,7 @@ template <class P>
 void Trainer<P>::update_fused(Network<T>& network, const Data& data, const OptimizerStep<T>& step,
                               const Rows& batch, const Gather<T>* next,
                               const std::vector<Flat<T>>& flat, const Member& member) {
-  update_pass(network, work_, data, batch, options_.reg, member, [&](std::size_t l) {
+  update_pass(network, work_, data, batch, reg_of(data, batch), member, [&](std::size_t l) {
     Layer<T>& layer = network.layers[l];
     auto& state = optimizer_.layers[l];
     LayerUpdate<T> update{};
@@ -87,7 +94,7 @@ template <class P>
 void Trainer<P>::update_stored(Network<T>& network, const Data& data, const OptimizerStep<T>& step,
                                const Rows& batch, const std::vector<Flat<T>>& flat,
                                const Member& member) {
-  store_gradients(network, work_, data, batch, options_.reg, *stored_, member);
+  store_gradients(network, work_, data, batch, reg_of(data, batch), *stored_, member);
   member.wait();
   const T scale = (*reductions_)(flat, member);
   apply(flat, scale, step, member);
@@ -153,7 +160,7 @@ StepsDone Trainer<P>::run(Network<T>& published, const Data& data, const Rows& r
       const Gather<T> next = gathering(network, data, batch_at(more ? i + 1 : i), work_);
       end_step(network, data, batch, more ? &next : nullptr, step, flat, member);
       if (member.rank() != 0) continue;
-      count(loss + penalty(), batch);
+      count(loss + penalty(reg_of(data, batch)), batch);
       optimizer_.powers = powers;
     }
   });
@@ -195,7 +202,7 @@ double Trainer<P>::finish(Network<T>& published, const Data& data, const Rows& r
   });
   ++network.version;
   work_.operands.conclude(network);
-  return loss + penalty();
+  return loss + penalty(reg_of(data, batch));
 }
 
 template <class P>

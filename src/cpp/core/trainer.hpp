@@ -23,6 +23,7 @@ struct TrainerOptions {
   Techniques techniques;
   std::int64_t batch_size;
   int threads;
+  bool reg_over_weights = false;  // reg / sum of the batch's weights stands for reg
 };
 
 struct StepsDone {
@@ -61,7 +62,9 @@ class Trainer {
 
  private:
   Network<T>& trained(Network<T>& published) { return unfolded_ ? *unfolded_ : published; }
-  double penalty() const;  // reg's part of the loss, from the weights before the last update
+  double reg_of(const Data& data, const Rows& batch) const;
+  // reg's part of the loss, from the weights before the last update
+  double penalty(double reg) const;
   std::vector<Flat<T>> flat_updates(Network<T>& network);
   void update_fused(Network<T>& network, const Data& data, const OptimizerStep<T>& step,
                     const Rows& batch, const Gather<T>* next, const std::vector<Flat<T>>& flat,

@@ -61,7 +61,8 @@ void cross_entropy_of_group(const Loss<typename V::Scalar>& s, SampleGroup group
     for (std::int64_t i = 0; i < group.count; ++i) {
       T target = label_logits[i];
       if (smoothed) target = (1 - s.smoothing) * target + spread * lane[i];
-      s.losses[group.first + i] = logs[i] - target;
+      const T value = logs[i] - target;
+      s.losses[group.first + i] = s.probability_floor > 0 && value > s.largest ? s.largest : value;
     }
   }
 

@@ -1,7 +1,8 @@
 // The losses that are the mean over a sample's outputs of a function of one output and its target:
 //     loss = (sum over k of value_k) / K,  gradient_k = slope_k / K * scale_k * share,
 // the factors from left to right and each rounded, `scale_k` only where outputs are scaled, share =
-// w / sum w. A loss of this kind is a struct derived from Elementwise<itself>, with
+// w / sum w; divisors other than K can be asked for. A loss of this kind is a struct derived from
+// Elementwise<itself>, with
 //     name                its name
 //     value(z, t, p)      of an output z in the user's units, its target t and its parameter p
 //     slope(z, t, p)      d value / d z
@@ -75,7 +76,11 @@ void elementwise_of_group(const Loss<typename V::Scalar>& s, SampleGroup group) 
   const bool compared = s.targets != nullptr;
   const V one = V::broadcast(T(1));
   const V half = V::broadcast(T(0.5));
-  const V divisor = V::broadcast(static_cast<T>(count));
+  const auto divisor_of = [&](T asked) {
+    return V::broadcast(asked > 0 ? asked : static_cast<T>(count));
+  };
+  const V divisor = divisor_of(s.value_divisor);
+  const V divisor_of_gradient = divisor_of(s.gradient_divisor);
 
   alignas(64) T shares[lanes] = {};
   const std::int64_t shared = s.leave == Leave::gradient ? group.count : 0;
@@ -114,9 +119,13 @@ void elementwise_of_group(const Loss<typename V::Scalar>& s, SampleGroup group) 
         squares.add(k, V::broadcast(scale) * (difference * difference));
       }
       const V p = s.parameters != nullptr ? V::broadcast(s.parameters[k]) : V::zero();
-      losses.add(k, Kind::value(z, t, p));
+      V value = Kind::value(z, t, p);
+      if constexpr (Kind::classifies) {
+        if (s.probability_floor > 0) value = Kind::clipped(z, t, V::broadcast(s.probability_floor));
+      }
+      losses.add(k, value);
       if (s.leave != Leave::gradient) continue;
-      V gradient = Kind::slope(z, t, p) / divisor;
+      V gradient = Kind::slope(z, t, p) / divisor_of_gradient;
       if (s.scale != nullptr) gradient = gradient * V::broadcast(s.scale[k]);
       left.set_column(i, gradient * share_of_lane);
     }

@@ -31,6 +31,10 @@ struct Loss {
   const T* scale;  // padded(K): an output in the user's units is fma(scale, z, shift); or null
   const T* score_scale;   // padded(K), or null: 1 / K each; see `scores`
   T smoothing;            // of labels (cross_entropy, logistic)
+  T value_divisor;        // of elementwise losses' sums over the outputs; 0: K
+  T gradient_divisor;     // likewise, of their gradients
+  T probability_floor;    // 0, or where values are clipped (likewise), of smoothing 0
+  T largest;              // -log of it
   const double* weights;  // of all of x, or null: every sample weighs 1
   double sum_of_weights;  // of the samples'
   Leave leave;            // `gradient` only with labels or targets

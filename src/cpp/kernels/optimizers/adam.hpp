@@ -4,15 +4,19 @@
 //     AdamW  w -= lr weight_decay w
 //     both   m = m + (1 - beta1) (g - m);  v = beta2 v + (1 - beta2) g g;
 //            w -= lr / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
+// adam_epsilon_hat is Adam in the form that ends its section 2, scikit-learn's: epsilon stands
+// beside the root that is not corrected, which is as if it were epsilon / sqrt(1 - beta2^t) above.
 #pragma once
 
 #include "constants.hpp"
 
 namespace {
 
-template <bool decoupled>
+template <bool decoupled, bool epsilon_hat = false>
 struct AdamOf {
-  static constexpr const char* name = decoupled ? "adamw" : "adam";
+  static constexpr const char* name = decoupled     ? "adamw"
+                                      : epsilon_hat ? "adam_epsilon_hat"
+                                                    : "adam";
   static constexpr twolayer::Names hyperparameters = {"weight_decay", "beta1", "beta2", "epsilon"};
   static constexpr twolayer::Names states = {"first_moment", "second_moment"};
   enum {
@@ -34,9 +38,10 @@ struct AdamOf {
     c[one_minus_beta1] = static_cast<T>(1 - h[1]);
     c[beta2] = static_cast<T>(h[2]);
     c[one_minus_beta2] = static_cast<T>(1 - h[2]);
-    c[epsilon] = static_cast<T>(h[3]);
+    const double inverse = 1 / twolayer::square_root(1 - powers[1]);
+    c[epsilon] = static_cast<T>(epsilon_hat ? h[3] * inverse : h[3]);
     c[minus_step_size] = static_cast<T>(-(rate / (1 - powers[0])));
-    c[inverse_root_of_correction] = static_cast<T>(1 / twolayer::square_root(1 - powers[1]));
+    c[inverse_root_of_correction] = static_cast<T>(inverse);
   }
 
   template <class V, class T>
@@ -60,5 +65,6 @@ struct AdamOf {
 
 using Adam = AdamOf<false>;
 using AdamW = AdamOf<true>;
+using AdamEpsilonHat = AdamOf<false, true>;
 
 }  // namespace

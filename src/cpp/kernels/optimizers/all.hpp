@@ -11,6 +11,7 @@ namespace {
 
 using Optimizers = twolayer::List<Sgd, SgdWithMomentum<false>, SgdWithMomentum<true>, Adam, AdamW,
                                   Lion, RmsProp<false, false>, RmsProp<false, true>,
-                                  RmsProp<true, false>, RmsProp<true, true>>;
+                                  RmsProp<true, false>, RmsProp<true, true>, AdamEpsilonHat,
+                                  SgdWithVelocity<false>, SgdWithVelocity<true>>;
 
 }  // namespace
