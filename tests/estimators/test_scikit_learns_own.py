@@ -41,7 +41,7 @@ def test_theirs_pass(tmp_path):
             "test_mlp.py",
         ],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": PACKAGE},
+        env={**os.environ, "PYTHONPATH": PACKAGE, "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
