@@ -87,6 +87,7 @@ def test_clipped_gradients_make_small_steps():
     assert np.sqrt(sum((m * m).sum() for m in moved)) == pytest.approx(0.1 * 0.5, rel=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_smoothed_labels_keep_probabilities_from_the_ends():
     for y in (Y, Y % 2, np.eye(10, dtype=int)[Y]):
         estimator = tl.MLPClassifier(solver="lbfgs", label_smoothing=0.2, alpha=0, max_iter=300)

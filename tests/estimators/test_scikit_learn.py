@@ -82,9 +82,11 @@ def assert_same(ours, theirs):
             np.testing.assert_allclose(a, b, rtol=1e-7)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", [False, pytest.param(True, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("settings", SETTINGS)
-@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize(
+    "data", [d if d == "binary" else pytest.param(d, marks=pytest.mark.exhaustive) for d in DATA]
+)
 def test_the_course_is_the_same(data, settings, weighted):
     X, y, ours, theirs = pair(data, **SETTINGS[settings])
     weights = np.random.RandomState(1).rand(len(y)) + 0.1 if weighted else None
