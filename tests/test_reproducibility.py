@@ -104,18 +104,18 @@ def isa(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.mark.exhaustive  # the core is compiled once more
 def test_program_and_package_have_the_same_targets(machine: Machine, program: Path) -> None:
     assert output(machine, program, "targets") == supported_targets()
 
 
-@LARGEST_TEAM
-def test_core_gives_the_recorded_bits(
-    machine: Machine, program: Path, isa: str, largest: int
-) -> None:
-    teams = teams_of(isa, largest)
+@pytest.mark.exhaustive  # the core is compiled once more
+def test_core_gives_the_recorded_bits(machine: Machine, program: Path, isa: str) -> None:
+    teams = teams_of(isa, largest=7)
     assert_hashes_as_recorded(output(machine, program, "hashes", *teams, isa=isa), teams)
 
 
+@pytest.mark.exhaustive  # the core is compiled once more
 def test_core_gives_the_recorded_bits_on_odd_shapes(
     machine: Machine, program: Path, isa: str
 ) -> None:
@@ -128,14 +128,15 @@ def assert_kinds_as_recorded(lines: list[str], teams: list[str]) -> None:
     assert len({hashes[f"bfloat16 threads {threads}"] for threads in teams}) == 1
 
 
-@LARGEST_TEAM
+@pytest.mark.exhaustive  # the core is compiled once more
 def test_core_gives_the_recorded_bits_of_every_kind(
-    machine: Machine, program: Path, isa: str, largest: int
+    machine: Machine, program: Path, isa: str
 ) -> None:
-    teams = teams_of(isa, largest)
+    teams = teams_of(isa, largest=7)
     assert_kinds_as_recorded(output(machine, program, "kinds", *teams, isa=isa), teams)
 
 
+@pytest.mark.exhaustive  # the core is compiled once more
 def test_steps_allocate_nothing(machine: Machine, program: Path) -> None:
     lines = output(machine, program, "allocations", "1", "2")
     assert len(lines) == 3 * 3 * 2  # types, recipes, numbers of threads
@@ -150,7 +151,7 @@ def aarch64() -> Machine:
     if platform.machine() in ("aarch64", "arm64"):
         pytest.skip("this is such a machine: the other tests ask it")
     if os.environ.get("TWOLAYER_AARCH64") != "1":
-        pytest.skip("takes minutes: .ci/aarch64 runs it")
+        pytest.skip("takes minutes: set TWOLAYER_AARCH64=1")
     found = emulated_aarch64()
     assert found is not None, "needs aarch64-linux-gnu-g++ and qemu-aarch64"
     return found
@@ -161,6 +162,7 @@ def aarch64_program(aarch64: Machine, tmp_path_factory: pytest.TempPathFactory) 
     return build(aarch64, tmp_path_factory.mktemp("aarch64"))
 
 
+@pytest.mark.exhaustive  # the core is compiled once more
 @pytest.mark.parametrize(("target", "teams"), [("neon", ["1", "2"]), ("portable", ["1"])])
 def test_emulated_aarch64_gives_the_recorded_bits(
     aarch64: Machine, aarch64_program: Path, target: str, teams: list[str]
@@ -170,12 +172,14 @@ def test_emulated_aarch64_gives_the_recorded_bits(
     assert_hashes_as_recorded(lines, teams)
 
 
+@pytest.mark.exhaustive  # the core is compiled once more
 def test_emulated_aarch64_gives_the_recorded_bits_on_odd_shapes(
     aarch64: Machine, aarch64_program: Path
 ) -> None:
     assert exact(output(aarch64, aarch64_program, "shapes")) == ODD_SHAPES
 
 
+@pytest.mark.exhaustive  # the core is compiled once more
 def test_emulated_aarch64_gives_the_recorded_bits_of_every_kind(
     aarch64: Machine, aarch64_program: Path
 ) -> None:
