@@ -151,6 +151,18 @@ def test_core_is_the_twin(kind, dtype):
         assert np.abs(ours[name] - theirs[name]).max() <= tolerance * np.abs(theirs[name]).max()
 
 
+@each_dtype
+@each_network
+def test_centred_rmsprop_of_a_constant_gradient_stays_finite(dtype, network):
+    # The variance is zero; computed, it is often a little less.
+    net = made(network, dtype)
+    optimizer = Optimizer(net, RmsProp(0.5, centred=True))
+    for _ in range(60):
+        optimizer.step(pairs(gradients_of(0, dtype)), 1e-6)
+    for p in flattened(net):
+        assert np.isfinite(p).all()
+
+
 @each_kind
 @each_dtype
 @each_network

@@ -312,7 +312,7 @@ class RmsProp(Optimizer):
             kept["gradient_average"] = a = (
                 self.alpha * kept["gradient_average"] + (1 - self.alpha) * g
             )
-            v = v - a * a
+            v = np.maximum(v - a * a, 0)  # a variance: only rounding can make it negative
         direction = g / (np.sqrt(v) + self.epsilon)
         if self.momentum:
             kept["momentum"] = direction = self.momentum * kept["momentum"] + direction

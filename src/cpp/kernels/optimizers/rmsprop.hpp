@@ -1,6 +1,7 @@
 // RMSprop (Hinton 2012), as torch.optim.RMSprop:
 //     g += weight_decay w;  v = alpha v + (1 - alpha) g g
-//     centred:   a = a + (1 - alpha) (g - a);  r = sqrt(v - a a) + epsilon, else sqrt(v) + epsilon
+//     centred:   a = a + (1 - alpha) (g - a);  r = sqrt(max(v - a a, 0)) + epsilon,
+//     else       r = sqrt(v) + epsilon
 //     momentum:  b = momentum b + g / r;  w -= lr b, else w -= lr g / r
 #pragma once
 
@@ -44,7 +45,8 @@ struct RmsProp {
       V average = V::load(state[1] + at);
       average = fma(V::broadcast(c[one_minus_alpha]), g - average, average);
       average.store(state[1] + at);
-      square = fma(V::zero() - average, average, v);
+      // A variance: only rounding can make it negative. A NaN stays one.
+      square = max(V::zero(), fma(V::zero() - average, average, v));
     }
     V direction = g / (sqrt(square) + V::broadcast(c[epsilon]));
     if constexpr (with_momentum) {
