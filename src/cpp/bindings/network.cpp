@@ -126,7 +126,7 @@ py::array BoundNetwork::forward(const py::object& x, const std::optional<Indices
     Array<ScalarOf<decltype(network)>> result({chosen.count, outputs()});
     auto* to = result.mutable_data();
     {
-      const py::gil_scoped_release release;
+      const GilReleased released;
       predict_outputs(network, Data{view.source}, chosen, threads, change, to);
     }
     return result;
@@ -144,7 +144,7 @@ py::array BoundNetwork::predictions(const py::object& x, const std::optional<Ind
     Array<ScalarOf<decltype(network)>> result({chosen.count, outputs()});
     auto* to = result.mutable_data();
     {
-      const py::gil_scoped_release release;
+      const GilReleased released;
       predict(network, Data{view.source}, chosen, loss, threads, change, to);
     }
     return result;
@@ -163,7 +163,7 @@ py::tuple BoundNetwork::evaluate(const py::object& x, const py::object& targets,
   return visit([&](const auto& network) {
     Score score;
     {
-      const py::gil_scoped_release release;
+      const GilReleased released;
       score = twolayer::evaluate(network, data, chosen, loss, threads);
     }
     return py::make_tuple(score.loss, score.score);
@@ -200,7 +200,7 @@ py::tuple BoundNetwork::loss_and_gradients(const py::object& x, const py::object
     }
     SignalCheck check;
     auto result = [&] {
-      const py::gil_scoped_release release;
+      const GilReleased released;
       return twolayer::loss_and_gradients<T>(network, data, all, loss, reg, threads, chosen,
                                              factors, std::ref(check));
     }();
@@ -222,7 +222,7 @@ py::list BoundNetwork::gradients(const py::object& x, const py::array& doutputs,
     SignalCheck check;
     auto result = [&] {
       const auto* from = static_cast<const T*>(doutputs.data());
-      const py::gil_scoped_release release;
+      const GilReleased released;
       return gradients_of_outputs<T>(network, Data{view.source}, all, from, threads,
                                      std::ref(check));
     }();

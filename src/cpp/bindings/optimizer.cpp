@@ -144,7 +144,7 @@ class BoundOptimizer {
       }
       const OptimizerStep<T> step = own.optimizer.begin_step(learning_rate, own.optimizer.powers);
       ++own.optimizer.steps;
-      const py::gil_scoped_release release;
+      const GilReleased released;
       Team alone(1);
       apply(flat, T(1), step, alone);
       ++network.version;
