@@ -1,9 +1,10 @@
-"""Hours of everything at once: python benchmarks/soak.py --minutes 30.
+"""Hours of everything at once: MALLOC_ARENA_MAX=1 python benchmarks/soak.py --minutes 30.
 
 Threads train, predict, save, load, interrupt and fail side by side, and compare each result with
 what it was at the beginning. Printed every tenth of the time: rounds, resident memory, open files
 and threads. The exit status is 1 if a result changed, if memory grew by more than 2% between the
-end of the first third and the end, or if files stayed open.
+end of the first third and the end, or if files stayed open. MALLOC_ARENA_MAX=1 because glibc's
+heaps, one for every thread, go on fragmenting for a long time, which would hide a leak.
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ def train_while(array, values, x, y, **changes):
     thread = threading.Thread(target=change, args=(array, values))
     thread.start()
     try:
-        for _ in range(5):
+        for _ in range(2):
             try:
-                tl.train(x, y, **(options | changes | {"epochs": 5}))
+                tl.train(x, y, **(options | changes | {"epochs": 3}))
             except (tl.DivergenceError, ValueError):
                 pass
     finally:

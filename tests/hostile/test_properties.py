@@ -8,6 +8,7 @@ import re
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import as_strided
 
 pytest.importorskip("hypothesis", reason="hypothesis is not installed")
 
@@ -55,6 +56,7 @@ LAYOUTS = {
     "misaligned": misaligned,
     "gaps": gaps,
     "byte-swapped": lambda x: x.astype(x.dtype.newbyteorder("S")),
+    "one row, the next far away": lambda x: as_strided(x[:1], strides=(2**62, *x.strides[1:])),
     "a list": lambda x: x.tolist(),
 }
 
@@ -183,7 +185,9 @@ METHODS = {
         np.ones((7, 3)), y, sample_weight=x
     ),
     "parameters": lambda network, x, y: network.set_parameters([(x, np.zeros(3))]),
-    "normalize": lambda network, x, y: type(network)((3, 3), normalize=(0, x), dtype="float64").forward([[1, 2, 3]]),
+    "normalize": lambda network, x, y: type(network)(
+        (3, 3), normalize=(0, x), dtype="float64"
+    ).forward([[1, 2, 3]]),
 }
 
 
