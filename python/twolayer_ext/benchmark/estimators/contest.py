@@ -60,16 +60,34 @@ class Side:
     predict: list[float] = field(default_factory=list)
     one_row: list[float] = field(default_factory=list)
 
+    def median(self, what: str) -> float:
+        """Return the median seconds of "fit", "predict" or "one_row"."""
+        return float(statistics.median(getattr(self, what)))
+
 
 @dataclass(frozen=True)
 class Result:
-    """Both sides, and how far a loss was from scikit-learn's at most, relative to it."""
+    """All about one problem.
+
+    Attributes
+    ----------
+    problem : Problem
+    shape : tuple of int
+        Of the rows to train on.
+    test_rows : int
+    ours, theirs, one_thread : Side
+        This package; scikit-learn; scikit-learn with its BLAS bound to one thread, which is often
+        faster where products are small.
+    deviation : float
+        Of a loss from scikit-learn's at most, relative to it.
+    """
 
     problem: Problem
-    shape: tuple[int, int]  # of the rows to train on
+    shape: tuple[int, int]
     test_rows: int
     ours: Side
     theirs: Side
+    one_thread: Side
     deviation: float
 
     @property
@@ -77,10 +95,14 @@ class Result:
         """Our score minus scikit-learn's."""
         return paired_difference(self.ours.scores, self.theirs.scores)
 
-    def ratio(self, what: str) -> float:
-        """Return how many times as fast ours is, of medians: "fit", "predict" or "one_row"."""
-        ours, theirs = (statistics.median(getattr(s, what)) for s in (self.ours, self.theirs))
-        return float(theirs / ours)
+    def ratio(self, what: str, *peers: Side) -> float:
+        """Return how many times as fast ours is, of medians: "fit", "predict" or "one_row".
+
+        Compared with the faster of `peers`, by default of both of scikit-learn's.
+        """
+        peers = peers or (self.theirs, self.one_thread)
+        fastest = min(peer.median(what) for peer in peers)
+        return fastest / self.ours.median(what)
 
 
 def contests(
@@ -132,48 +154,68 @@ def contest(problem: Problem, splits: Splits, settings: Settings) -> Result:
     """Fit, check and time both on every seed; raise UnfitError if they compute different things."""
     from sklearn.exceptions import ConvergenceWarning
 
-    with warnings.catch_warnings(), limited_blas(settings.threads):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return _contest(problem, splits, settings)
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """An estimator that takes part, and the threads that its BLAS may use."""
+
+    side: Side
+    blas_threads: int | None
+    estimator: Any
+
+    def fit(self, split: Split) -> None:
+        with limited_blas(self.blas_threads):
+            self.side.fit.append(_seconds(lambda: self.estimator.fit(split.x, split.y)))
+
+    def predict(self, split: Split, shortest: float) -> None:
+        predict, row = self.estimator.predict, split.test_x[:1].copy()
+        with limited_blas(self.blas_threads):
+            self.side.scores.append(float(self.estimator.score(split.test_x, split.test_y)))
+            self.side.predict.append(_seconds_a_call(lambda: predict(split.test_x), shortest))
+            self.side.one_row.append(_seconds_a_call(lambda: predict(row), shortest))
+        self.side.epochs.append(int(self.estimator.n_iter_))
+
+
 def _contest(problem: Problem, splits: Splits, settings: Settings) -> Result:
+    sides = Side(), Side(), Side()
     split = splits(0)
-    for estimator in _pair(problem, settings, 0):
-        estimator.set_params(max_iter=1).fit(split.x[:_WARM_UP], split.y[:_WARM_UP])
-    sides = Side(), Side()
+    for entry in _entries(problem, settings, 0, sides):  # warm-up
+        entry.estimator.set_params(max_iter=1).fit(split.x[:_WARM_UP], split.y[:_WARM_UP])
     deviation = 0.0
     for seed in range(settings.seeds):
         split = splits(seed)
-        pair = _pair(problem, settings, seed)
-        turns = list(zip(pair, sides, strict=True))
-        if seed % 2:  # whoever comes second finds the machine as the first has left it
-            turns.reverse()
-        for estimator, side in turns:
-            side.fit.append(_seconds(lambda e=estimator, s=split: e.fit(s.x, s.y)))  # type: ignore[misc]
-        deviation = max(deviation, _compare(problem, *pair, split))
-        for estimator, side in turns:
-            _predict(estimator, side, split, settings.shortest)
+        entries = _entries(problem, settings, seed, sides)
+        first = seed % len(entries)  # each finds the machine as another one has left it
+        turns = entries[first:] + entries[:first]
+        for entry in turns:
+            entry.fit(split)
+        ours, theirs, _ = (entry.estimator for entry in entries)
+        deviation = max(deviation, _compare(problem, ours, theirs, split))
+        for entry in turns:
+            entry.predict(split, settings.shortest)
     return Result(problem, split.x.shape, len(split.test_y), *sides, deviation)
 
 
-def _pair(problem: Problem, settings: Settings, seed: int) -> tuple[Any, Any]:
+def _entries(
+    problem: Problem, settings: Settings, seed: int, sides: tuple[Side, Side, Side]
+) -> list[_Entry]:
     """Return our estimator and scikit-learn's, with the same hyper-parameters."""
     from sklearn import neural_network
 
     parameters = {**problem.settings, "random_state": seed}
     if settings.max_iter is not None:
         parameters["max_iter"] = min(settings.max_iter, parameters.get("max_iter", 200))
+    theirs = getattr(neural_network, problem.kind)
     ours = getattr(tl, problem.kind)(**parameters, n_threads=settings.threads)
-    return ours, getattr(neural_network, problem.kind)(**parameters)
-
-
-def _predict(estimator: Any, side: Side, split: Split, shortest: float) -> None:
-    row = split.test_x[:1].copy()
-    side.scores.append(float(estimator.score(split.test_x, split.test_y)))
-    side.epochs.append(int(estimator.n_iter_))
-    side.predict.append(_seconds_a_call(lambda: estimator.predict(split.test_x), shortest))
-    side.one_row.append(_seconds_a_call(lambda: estimator.predict(row), shortest))
+    return [
+        _Entry(sides[0], settings.threads, ours),
+        _Entry(sides[1], settings.threads, theirs(**parameters)),
+        _Entry(sides[2], 1, theirs(**parameters)),
+    ]
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -167,7 +167,7 @@ PROBLEMS = (
     Problem("breast_cancer", "breast cancer", "MLPClassifier", _shipped("breast_cancer")),
     Problem("diabetes", "diabetes", "MLPRegressor", _shipped("diabetes")),
     Problem(
-        "classification", "made-up classes", "MLPClassifier", _classification, {"max_iter": 50}
+        "classification", "made-up classes", "MLPClassifier", _classification, {"max_iter": 20}
     ),
     Problem("regression", "made-up numbers", "MLPRegressor", _regression, {"max_iter": 50}),
     Problem("multilabel", "made-up label sets", "MLPClassifier", _multilabel, {"max_iter": 100}),
