@@ -16,6 +16,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 from scipy.sparse import csr_array
+from sklearn.base import clone
 from sklearn.datasets import load_digits, make_regression
 from sklearn.exceptions import ConvergenceWarning
 
@@ -48,6 +49,7 @@ CASES = {
 def fitted(name: str, n_threads: int | None = None):
     """Return the estimator of this name, fitted anew."""
     x, y, estimator = CASES[name]
+    estimator = clone(estimator)
     estimator.set_params(hidden_layer_sizes=HIDDEN, random_state=0, n_threads=n_threads)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
