@@ -185,11 +185,11 @@ def as_array(value: ArrayLike, name: str) -> Array:
         raise ValueError(f"{name}: {error}; must be an array of numbers") from None
     if array.ndim == 0 and array.dtype.kind not in "buifc":
         raise TypeError(f"{name}: {type(value).__name__}; must be an array of numbers")
-    _check_mapped(array, name)
+    check_mapped(array, name)
     return array
 
 
-def _check_mapped(array: Array, name: str) -> None:
+def check_mapped(array: Array, name: str) -> None:
     """Refuse a memory map whose file was made shorter: to read the rest would end the process."""
     base: object = array
     while isinstance(base, np.ndarray):
