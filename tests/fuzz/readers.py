@@ -32,7 +32,9 @@ MOST_SECONDS = 1.0  # of the processor
 MOST_MEMORY = 64 << 20  # bytes above the input's
 JOURNAL_HEADER = {"format": FORMAT, "seed": 0}
 
-_FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
+# In memory where there is such a place; removed when the process ends.
+_PLACE = tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+_FOLDER = Path(_PLACE.name)
 
 
 class FoundError(AssertionError):
