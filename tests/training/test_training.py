@@ -354,12 +354,12 @@ def test_normalize_becomes_part_of_the_network(backend, blobs, normalize):
     ],
 )
 def test_layout_and_type_of_the_data_do_not_matter(backend, pixels, same_bits, view):
-    x, y = pixels
-    expected = backend.train(x, y, **QUICK, epochs=2, normalize=(100, 50)).network
+    x, y = pixels  # normalised without any rounding
+    expected = backend.train(x, y, **QUICK, epochs=2, normalize=(100, 64)).network
     given, labels = view(x), y.astype(">u2")
     given.setflags(write=False)
     labels.setflags(write=False)
-    other = backend.train(given, labels, **QUICK, epochs=2, normalize=(100, 50)).network
+    other = backend.train(given, labels, **QUICK, epochs=2, normalize=(100, 64)).network
     assert same_bits(other, expected)
 
 

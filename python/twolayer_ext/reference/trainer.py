@@ -128,7 +128,7 @@ class NumpyTrainer:
     def _operands(self, x: Rows) -> Operands:
         if self.compute_dtype != "bfloat16" or isinstance(x, Sparse):
             return EXACT
-        return Bfloat16Operands.reading(x, self.network.scale)
+        return Bfloat16Operands.reading(x, self.network.scale.astype(self.network.dtype))
 
     def images(self, x: Array) -> Array:
         """Return rows of images, changed at random where that is wanted."""
@@ -136,6 +136,8 @@ class NumpyTrainer:
             return x
         image_shape, flip, shift, cutout = self.techniques.augment
         blank = self.network.shift
+        if x.dtype != np.float64:
+            blank = blank.astype(self.network.dtype)
         if x.dtype == np.uint8:
             blank = np.floor(np.clip(blank, 0, 255) + 0.5)
         return augmented(
