@@ -41,7 +41,7 @@ def test_loss_and_bias_gradients_as_in_float64(classes, smoothing):
     # The logit less the largest is rounded before exp; then come a few roundings, and 20 sums.
     size = np.abs(z - z.max(axis=1, keepdims=True)).max()
     np.testing.assert_allclose(bias, (a - q).mean(axis=0), rtol=0, atol=(20 + size) * eps / 20)
-    # Over the classes a sums to 1 within 2 eps, and so does q: less and less is lost of a gradient.
+    # Over the classes a sums to 1 within 2 eps, as q does: so their differences sum to nearly 0.
     assert abs(bias.sum()) < 4 * eps
 
 
