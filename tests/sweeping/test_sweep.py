@@ -16,7 +16,6 @@ from twolayer_ext.sweeping.side_by_side import THREAD_NAMES
 from twolayer_ext.sweeping.trial import Trial
 from twolayer_ext.training.progress import RunsProgress
 
-
 # Rates that leave the validation loss unsteady.
 STOPPING_EARLY = {
     "hidden_sizes": (8,),
