@@ -14,7 +14,7 @@ from twolayer_ext.engine import RowNumbers, Weights
 from twolayer_ext.losses import Task, class_weights
 
 _MOST_DROPPED = 0.999
-_MOST_PIXELS = 4096  # a side: positions are drawn with 12 bits
+_MOST_PIXELS = 4096  # a side
 
 
 def image_shape(name: str, value: object, features: int | None) -> tuple[int, int, int]:
