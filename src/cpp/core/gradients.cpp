@@ -94,6 +94,7 @@ std::optional<LossAndGradients<T>> loss_and_gradients(const Network<T>& network,
                                                       const Techniques& techniques,
                                                       const std::vector<std::vector<T>>& gammas,
                                                       const Interrupted& interrupted) {
+  const FloatingPointMode mode;
   threads = useful_threads(network, rows.count, threads);
   Workspace<Exact<T>> work(network, rows.count, threads, loss, &techniques);
   for (std::size_t l = 0; l < work.norms.size(); ++l) {

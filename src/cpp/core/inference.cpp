@@ -55,6 +55,7 @@ void predict(const Network<T>& network, const Data& data, const Rows& rows, cons
 template <class T>
 Score evaluate(const Network<T>& network, const Data& data, const Rows& rows,
                const LossOptions& loss, int threads) {
+  const FloatingPointMode mode;
   Score score{0, 0};
   for_each_block(network, data, rows, loss, threads, std::nullopt,
                  [&](const Rows& block, std::int64_t, Workspace<Exact<T>>& work, Team& team) {

@@ -182,12 +182,12 @@ double Trainer<P>::finish(Network<T>& published, const Data& data, const Rows& r
   Rows batch = rows;
   batch.step = optimizer_.steps;
   std::copy_n(losses, batch.count, work_.losses.data());
+  Team team(threads_);
   const double loss = mean_loss(work_, data, batch);
   ++optimizer_.steps;
   if (!std::isfinite(loss)) return loss;
   const std::vector<Flat<T>> flat = flat_updates(network);
   const OptimizerStep<T> step = optimizer_.begin_step(learning_rate, optimizer_.powers);
-  Team team(threads_);
   put_gradient(network, data, batch, doutputs, true, work_);
   backward_pass(network, batch, work_, team);
   end_step(network, data, batch, nullptr, step, flat, team);
@@ -198,6 +198,7 @@ double Trainer<P>::finish(Network<T>& published, const Data& data, const Rows& r
 
 template <class P>
 void Trainer<P>::publish(Network<T>& network) const {
+  const FloatingPointMode mode;
   if (unfolded_) fold_statistics(*unfolded_, work_.norms, network);
 }
 
