@@ -170,8 +170,18 @@ class Engine(Protocol):
     def network(self, layer_sizes: Sequence[int], activation: str, dtype: str) -> EngineNetwork:
         """Make one with weights of zero."""
 
-    def loss(self, loss: Loss, outputs: int, score_scale: Weights | None) -> Any:
-        """Make what this engine computes `loss` from, for that many outputs."""
+    def loss(
+        self,
+        loss: Loss,
+        outputs: int,
+        score_scale: Weights | None,
+        class_weights: Weights | None = None,
+    ) -> Any:
+        """Make what this engine computes `loss` from, for that many outputs.
+
+        `class_weights` (K,), of cross-entropy, weigh each class's part of a smoothed label; a
+        batch's mean is then divided by the sum of its samples' weights times their labels'.
+        """
 
     def trainer(
         self,

@@ -26,6 +26,33 @@ class TwinLoss:
 
     loss: Loss
     score_scale: Weights | None
+    class_weights: Weights | None = None
+
+    def value_and_gradient(
+        self, outputs: Array, targets: Array, weights: Weights | None
+    ) -> tuple[Array, Array]:
+        """Return losses (N,) and gradients (N, K) of a batch whose samples weigh `weights` (N,).
+
+        With class weights v, the loss of a label that is spread as q is Σ q_k v_k (-log a_k). Its
+        mean is not over the samples' weights w alone but over w v_y, as in PyTorch; that comes as a
+        factor.
+        """
+        if self.class_weights is None:
+            return self.loss.value_and_gradient(outputs, targets)
+        classes = outputs.shape[1]
+        smoothing = getattr(self.loss, "label_smoothing", 0.0)
+        q = np.full(outputs.shape, smoothing / classes, outputs.dtype)
+        q[np.arange(len(q)), targets] += 1 - smoothing
+        q *= self.class_weights
+        shifted = outputs - outputs.max(axis=1, keepdims=True)
+        total = np.exp(shifted).sum(axis=1, keepdims=True)
+        whole = q.sum(axis=1, keepdims=True)
+        losses = (whole * np.log(total))[:, 0] - (q * shifted).sum(axis=1)
+        gradient = whole * np.exp(shifted) / total - q
+        own = np.ones(len(q)) if weights is None else weights
+        divisor = float((own * self.class_weights[targets]).sum())
+        factor = np.asarray(float(own.sum()) / divisor if divisor > 0 else 0.0, outputs.dtype)
+        return losses * factor, gradient * factor
 
     def mean_gradient(self, gradient: Array, weights: Weights | None) -> Array:
         """Return the gradient of the batch's mean loss from those of its samples (N, K).

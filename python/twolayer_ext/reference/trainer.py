@@ -74,7 +74,10 @@ class NumpyTrainer:
             for step in range(len(losses)):
                 batch = rows[step * self.batch_size : (step + 1) * self.batch_size]
                 outputs = self.begin(x, batch)
-                of_samples, gradient = loss.value_and_gradient(outputs, targets[batch])
+                of_batch = None if weights is None else weights[batch]
+                of_samples, gradient = self.loss.value_and_gradient(
+                    outputs, targets[batch], of_batch
+                )
                 of_rows = loss.score(outputs, targets[batch], self.loss.score_scale)
                 scores[step] = of_rows.sum(dtype=np.float64)
                 losses[step] = self.finish(

@@ -31,7 +31,7 @@ Trainer<P>::Trainer(const Network<T>& network, const TrainerOptions& options)
 template <class P>
 double Trainer<P>::reg_of(const Data& data, const Rows& batch) const {
   if (!options_.reg_over_weights) return options_.reg;
-  const double weights = sum_of_weights(data, batch);
+  const double weights = sum_of_weights(work_.loss, data, batch);
   return weights > 0 ? options_.reg / weights : 0;
 }
 
