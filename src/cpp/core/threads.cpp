@@ -196,6 +196,7 @@ struct Team::Helper {
   }
 
   void live() {
+    const FloatingPointMode mode;
     for (std::uint32_t seen = 0;;) {
       const auto engaged = [&] { return engagements.load(std::memory_order_acquire) != seen; };
       if (!soon(engaged)) engagements.wait(seen, std::memory_order_acquire);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../kernels/panels.hpp"
+#include "floating_point.hpp"
 
 namespace twolayer {
 
@@ -69,6 +70,7 @@ class Team {
   void wait_for_the_others();
   void judge();
 
+  const FloatingPointMode mode_;  // of the caller; helpers have their own
   const int wanted_;
   std::shared_ptr<Work> work_;  // where there are helpers
   std::vector<Helper*> helpers_;
