@@ -22,6 +22,7 @@ from twolayer_ext import (
 )
 from twolayer_ext._core import build_info
 from twolayer_ext.errors import (
+    CheckpointError,
     DivergenceError,
     DownloadError,
     FileFormatError,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Augment",
+    "CheckpointError",
     "DivergenceError",
     "DownloadError",
     "EpochEvent",

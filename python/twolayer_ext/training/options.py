@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypedDict
@@ -29,8 +30,8 @@ from twolayer_ext.streams import Purpose, generator
 from twolayer_ext.training import defaults
 from twolayer_ext.training.augment import Augment, augment_options
 from twolayer_ext.training.defaults import default
-from twolayer_ext.training.loop import Callback, Factors, Plan
 from twolayer_ext.training.option_table import OPTIONS
+from twolayer_ext.training.plan import Callback, Factors, Plan
 from twolayer_ext.unset import UNSET, Unset
 
 Normalize = NormalizeName | tuple[ArrayLike, ArrayLike] | None
@@ -80,6 +81,11 @@ class TrainOptions(TypedDict, total=False):
     progress: bool | None
     callbacks: Iterable[Callback]
     network: Any  # of the class that trains: each `train` says which
+    state: Mapping[str, Any] | None
+    checkpoint: str | os.PathLike[str] | None
+    checkpoint_every: int | None
+    checkpoint_seconds: float | None
+    resume: str | os.PathLike[str] | None
 
 
 def split_rows(options: TrainOptions, count: int) -> tuple[RowNumbers, RowNumbers | None]:
@@ -222,10 +228,10 @@ def optimizer_of(
 def techniques_of(options: TrainOptions, sizes: tuple[int, ...], batch_size: int) -> Techniques:
     """Return all techniques beside the optimizer."""
     batch_norm = OPTIONS["batch_norm"].yes(options["batch_norm"])
-    if batch_norm and options["network"] is not None:
+    if batch_norm and options["network"] is not None and options["state"] is None:
         raise ValueError(
             "batch_norm: True with a network to go on with; a trained network has it folded into "
-            "its weights, so it can only be had from the start"
+            "its weights, so it can only be had from the start, or with the state of a result"
         )
     if batch_norm and batch_size == 1:
         raise ValueError(
