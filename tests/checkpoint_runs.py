@@ -82,7 +82,7 @@ def end(name, path, threads=1, **more):
     return digest(tl.train(*data(), **options(name, checkpoint=path, threads=threads, **more)))
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """A training was stopped between two calls of the engine."""
 
 
@@ -97,12 +97,12 @@ def stop_at(name, path, call, module=tl, **more):
         nonlocal calls
         calls += 1
         if calls == call:
-            raise Stopped
+            raise StoppedError
 
     chosen = {**options(name, **more), "checkpoint": path, "checkpoint_seconds": 1e-9}
     try:
         fit(module.Network, *data(), {**DEFAULTS, **chosen}, watch=watch)
-    except Stopped:
+    except StoppedError:
         return True
     return False
 

@@ -11,7 +11,7 @@ import pytest
 import twolayer_ext as tl
 from twolayer_ext.files.safetensors import read_safetensors, write_safetensors
 
-TYPES = "? u1 i1 u2 i2 u4 i4 u8 i8 f2 f4 f8".split()
+TYPES = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"]
 
 
 def arrays():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -94,7 +95,7 @@ def test_folder_is_put_on_the_disk(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", noted)
     write(tmp_path / "a", b"1")
-    if os.path.isdir("/proc/self/fd"):
+    if Path("/proc/self/fd").is_dir():
         assert synced[-1] == str(tmp_path)
     assert len(synced) == 2
 
@@ -103,7 +104,7 @@ def test_folders_that_cannot_be_synced(tmp_path, monkeypatch):
     real = os.fsync
 
     def files_only(number):
-        if os.path.isdir(f"/proc/self/fd/{number}"):
+        if Path(f"/proc/self/fd/{number}").is_dir():
             raise OSError(errno.EINVAL, "Invalid argument")
         real(number)
 
