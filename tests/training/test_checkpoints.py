@@ -109,6 +109,28 @@ def test_goes_on_with_a_network_that_was_given(path, same_bits):
     assert digest(tl.train(*data(), resume=path, **QUIET)) == digest(expected)
 
 
+@pytest.mark.parametrize("call", [3, 9, 12])
+def test_numbers_and_their_r2(backend, path, call):
+    """Sums of scores that are no whole numbers."""
+    x, y = data()
+    chosen = {"epochs": 4, "batch_size": 16, "validation_fraction": 0.2, **QUIET}
+    expected = backend.train(x, y + x[:, 0] / 7, **chosen)
+    calls = []
+
+    def watch(share):
+        calls.append(share)
+        if len(calls) == call:
+            raise StoppedError
+
+    if backend is tl.reference:
+        chosen["dtype"] = "float64"
+    chosen |= {"checkpoint": path, "checkpoint_seconds": 1e-9}
+    with pytest.raises(StoppedError):
+        fit(backend.Network, x, y + x[:, 0] / 7, {**DEFAULTS, **chosen}, watch=watch)
+    resumed = backend.train(x, y + x[:, 0] / 7, resume=path, **QUIET)
+    assert digest(resumed) == digest(expected)
+
+
 def test_a_checkpoint_changes_nothing_and_a_finished_run_is_given_back(path):
     for name in RUNS:
         path.unlink(missing_ok=True)
@@ -436,8 +458,24 @@ REWRITTEN = {
         lambda a, m: m.update(options='{"optimizer": {"name": [1]}}'),
         "optimizer",
     ),
+    "an optimizer out of its range": (
+        lambda a, m: m.update(options='{"optimizer": {"name": "sgd", "momentum": 3}}'),
+        "momentum: 3",
+    ),
+    "a schedule without factors": (
+        lambda a, m: m.update(options='{"schedule": "given"}'),
+        "schedule's factors",
+    ),
+    "a schedule of other length": (
+        lambda a, m: a.update(factors=np.ones(3)),
+        "factors has the shape",
+    ),
+    "negative factors": (
+        lambda a, m: (a.update(factors=-np.ones(16)), m.update(options='{"schedule": "given"}')),
+        "schedule's factors",
+    ),
     "a part longer than an epoch": (
-        lambda a, m: a.update({"epoch.step_loss": np.zeros(5)}),
+        lambda a, m: a.update({"epoch.step_loss": np.zeros(5), "epoch.step_scores": np.zeros(5)}),
         "longer than an epoch",
     ),
 }

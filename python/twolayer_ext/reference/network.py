@@ -51,15 +51,15 @@ class NumpyNetwork:
         shapes = list(pairwise(layer_sizes))
         self.weights = [np.zeros(shape, self.dtype) for shape in shapes]
         self.biases = [np.zeros(shape[1], self.dtype) for shape in shapes]
-        self.shift = np.zeros(layer_sizes[0], self.dtype)
-        self.scale = np.ones(layer_sizes[0], self.dtype)
+        self.shift = np.zeros(layer_sizes[0])
+        self.scale = np.ones(layer_sizes[0])
         self.output_shift = np.zeros(layer_sizes[-1], self.dtype)
         self.output_scale = np.ones(layer_sizes[-1], self.dtype)
 
     def set_normalization(self, shift: Weights, scale: Weights) -> None:
         """Let the first layer read (x - shift) / scale."""
-        self.shift = shift.astype(self.dtype)
-        self.scale = scale.astype(self.dtype)
+        self.shift = shift.copy()
+        self.scale = scale.copy()
 
     def set_output_scaling(self, shift: Weights, scale: Weights) -> None:
         """Let the outputs be scale * z + shift, with z of the last layer."""
@@ -76,9 +76,14 @@ class NumpyNetwork:
         self.biases[index][:] = bias
 
     def normalized(self, x: Rows, rows: RowNumbers | None) -> Array:
-        """Return (x[rows] - shift) / scale in the network's dtype; sparse rows become dense."""
+        """Return (x[rows] - shift) / scale in the network's dtype; sparse rows become dense.
+
+        float64 rows are rounded to it at the end, all others at the beginning.
+        """
         batch = dense(x if rows is None else take(x, rows))
-        return (batch.astype(self.dtype) - self.shift) / self.scale
+        wide = batch.dtype if batch.dtype == np.float64 else self.dtype
+        shift, scale = self.shift.astype(wide), self.scale.astype(wide)
+        return np.asarray((batch.astype(wide) - shift) / scale, self.dtype)
 
     def between(
         self,

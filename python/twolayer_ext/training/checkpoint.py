@@ -98,9 +98,9 @@ def write(
         "total": origin.total, "samples": record.samples, "earlier": record.earlier,
     }  # fmt: skip
     if (part := record.open_part) is not None:
-        arrays["epoch.step_loss"] = part.losses
-        arrays["epoch.scores_and_seconds"] = np.array([part.scores, part.seconds])
-        progress |= {"samples_of_epoch": part.samples, "averaged": part.averaged}
+        arrays["epoch.step_loss"], arrays["epoch.step_scores"] = part.losses, part.scores
+        arrays["epoch.seconds"] = np.array(part.seconds)
+        progress["averaged"] = part.averaged
     if record.best is not None:
         progress["best_epoch"], val_loss, parameters = record.best
         arrays["best.val_loss"] = np.array(val_loss)
@@ -222,11 +222,12 @@ class _Parts:
         losses = self._get("epoch.step_loss", "f")
         if losses.ndim != 1:
             raise FileFormatError(f"epoch.step_loss has the shape {losses.shape}")
-        scores, seconds = self._get("epoch.scores_and_seconds", "f", (2,)).tolist()
+        scores = self._get("epoch.step_scores", "f", losses.shape)
+        seconds = float(self._get("epoch.seconds", "f", ()))
         averaged = self._said["progress"].get("averaged")
         if type(averaged) is not bool:
             raise FileFormatError("it does not say whether the epoch is averaged")
-        return Part(losses, self._count("samples_of_epoch"), scores, seconds, averaged)
+        return Part(losses, scores, seconds, averaged)
 
     def _all(self, kind: str, shapes: list[tuple[int, ...]], dtype: np.dtype[Any]) -> list[Array]:
         arrays = [self._get(f"{kind}.{i}", "f", shape) for i, shape in enumerate(shapes, start=1)]

@@ -118,7 +118,8 @@ class Loop(Generic[NetworkT]):
             rates = np.full(len(losses), plan.decayed_rate(closed))
         else:
             rates = plan.learning_rate * plan.factors(record.steps, record.steps + len(losses))
-        epoch = Epoch(closed + 1, rates, order, losses, time.perf_counter())
+        scores = np.zeros(len(losses))
+        epoch = Epoch(closed + 1, rates, order, losses, scores, time.perf_counter())
         record.begin(epoch)
         return epoch
 
@@ -134,9 +135,9 @@ class Loop(Generic[NetworkT]):
             progress.update(
                 epoch.number,
                 record.steps + epoch.done,
-                record.samples + epoch.samples,
+                record.samples + self._samples_of(epoch),
                 self._mean_loss(epoch),
-                self.loss.score_of_mean(epoch.scores / epoch.samples),
+                self._score(epoch),
             )
         if not epoch.averaged:
             self.trainer.publish()
@@ -158,38 +159,43 @@ class Loop(Generic[NetworkT]):
         rows = epoch.order[begin * size : end * size]
         before = time.perf_counter()
         do = self._own_steps if isinstance(self.loss, CustomLoss) else self._steps_of_engine
-        steps, scores = do(rows, epoch.rates[begin:end], epoch.losses[begin:end])
+        steps_of_call = slice(begin, end)
+        steps = do(
+            rows,
+            epoch.rates[steps_of_call],
+            epoch.losses[steps_of_call],
+            epoch.scores[steps_of_call],
+        )
         seconds = time.perf_counter() - before
         if seconds < _SHORT_CALL and end - begin == self._batches_at_once:
             self._batches_at_once *= 2
         elif seconds > _LONG_CALL:
             self._batches_at_once = max(1, (end - begin) // 2)
         epoch.done += steps
-        epoch.samples += min(steps * size, len(rows))
-        epoch.scores += scores
 
     def _steps_of_engine(
-        self, rows: RowNumbers, rates: Weights, losses: Weights
-    ) -> tuple[int, float]:
+        self, rows: RowNumbers, rates: Weights, losses: Weights, scores: Weights
+    ) -> int:
         data = self.data
-        return self.trainer.run(data.x, data.targets, rows, rates, losses, data.weights)
+        done, _ = self.trainer.run(data.x, data.targets, rows, rates, losses, data.weights, scores)
+        return done
 
-    def _own_steps(self, rows: RowNumbers, rates: Weights, losses: Weights) -> tuple[int, float]:
+    def _own_steps(self, rows: RowNumbers, rates: Weights, losses: Weights, scores: Weights) -> int:
         """Do the same with a loss that is a function, called between the halves of each step."""
         data, loss, size = self.data, self.loss, self.plan.batch_size
-        scores = 0.0
         for step in range(len(losses)):
             batch = rows[step * size : (step + 1) * size]
             outputs = self.trainer.begin(data.x, batch)
             targets = data.targets[batch]
             of_samples, gradient = loss.value_and_gradient(outputs, targets)
-            scores += float(loss.score(outputs, targets, self._score_scale).sum(dtype=np.float64))
+            of_rows = loss.score(outputs, targets, self._score_scale)
+            scores[step] = of_rows.sum(dtype=np.float64)
             losses[step] = self.trainer.finish(
                 data.x, batch, of_samples, gradient, float(rates[step]), data.weights
             )
             if not math.isfinite(losses[step]):
-                return step + 1, scores
-        return len(losses), scores
+                return step + 1
+        return len(losses)
 
     @cached_property
     def _score_scale(self) -> Weights | None:
@@ -209,17 +215,21 @@ class Loop(Generic[NetworkT]):
 
     def _mean_loss(self, epoch: Epoch) -> float:
         """Mean over the samples of the steps done: every step counts with its batch's size."""
-        size, done = self.plan.batch_size, epoch.done
-        last = min(done * size, len(epoch.order)) - (done - 1) * size
+        size, done, samples = self.plan.batch_size, epoch.done, self._samples_of(epoch)
+        last = samples - (done - 1) * size
         total = float(epoch.losses[: done - 1].sum()) * size + float(epoch.losses[done - 1]) * last
-        return total / ((done - 1) * size + last)
+        return total / samples
+
+    def _samples_of(self, epoch: Epoch) -> int:
+        return min(epoch.done * self.plan.batch_size, len(epoch.order))
+
+    def _score(self, epoch: Epoch) -> float:
+        total = float(epoch.scores[: epoch.done].sum())
+        return self.loss.score_of_mean(total / self._samples_of(epoch))
 
     def _close(self, epoch: Epoch, validation: tuple[float, float]) -> None:
         """Put an epoch, whole or not, into the history."""
-        score = math.nan
-        if epoch.samples:
-            score = self.loss.score_of_mean(epoch.scores / epoch.samples)
-        named = (score,) if self.loss.score_name else ()
+        named = (self._score(epoch),) if self.loss.score_name else ()
         row = (
             self._mean_loss(epoch),
             *named,
@@ -227,7 +237,7 @@ class Loop(Generic[NetworkT]):
             float(epoch.rates[0]),
             epoch.seconds,
         )
-        self.record.close(epoch, row)
+        self.record.close(epoch, row, self._samples_of(epoch))
         for key, value in zip(self._keys, row, strict=True):
             self.history[key].append(value)
         self.history["step_loss"].extend(self.record.closed[-1][1])

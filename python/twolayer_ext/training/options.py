@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from twolayer_ext import checks, frames, losses, optimizers
 from twolayer_ext.checks import Array
@@ -86,6 +86,17 @@ class TrainOptions(TypedDict, total=False):
     checkpoint_every: int | None
     checkpoint_seconds: float | None
     resume: str | os.PathLike[str] | None
+
+
+@dataclass(frozen=True, eq=False)
+class KnownFactors:
+    """A schedule that was asked for all steps already, and answered finite numbers from 0 on."""
+
+    factors: NDArray[np.float64]
+
+    def __call__(self, step: int, steps: int) -> float:
+        """Return what multiplies the learning rate in a step."""
+        return float(self.factors[step])
 
 
 def split_rows(options: TrainOptions, count: int) -> tuple[RowNumbers, RowNumbers | None]:
@@ -183,6 +194,8 @@ def _rates(options: TrainOptions, steps: int) -> tuple[float, Factors | None]:
     if schedule is None:  # our own: nothing wrong can come out, so it is asked when it is time
         own: Schedule = defaults.DEFAULTS["schedule"]
         return 1.0, lambda begin, end: np.array([own(step, steps) for step in range(begin, end)])
+    if isinstance(schedule, KnownFactors):
+        return 1.0, lambda begin, end: schedule.factors[begin:end]
     if not callable(schedule):
         raise TypeError(
             f"schedule: {schedule!r}; must be a function (step, steps) -> factor, such as "

@@ -21,11 +21,10 @@ class Epoch:
     rates: NDArray[np.float64]  # a step
     order: RowNumbers
     losses: NDArray[np.float64]  # nan where a step was not done
+    scores: NDArray[np.float64]  # sums over a step's samples
     started: float
     done: int = 0  # steps
     seconds: float = math.nan
-    samples: int = 0
-    scores: float = 0.0
     averaged: bool = False  # its parameters are in the sums of `Record`, and it awaits validation
 
 
@@ -34,8 +33,7 @@ class Part:
     """What was done of an epoch that is to go on."""
 
     losses: NDArray[np.float64]  # of the steps done
-    samples: int
-    scores: float
+    scores: NDArray[np.float64]
     seconds: float
     averaged: bool
 
@@ -71,11 +69,11 @@ class Record:
     samples: int = 0
     earlier: int = 0
 
-    def close(self, epoch: Epoch, row: tuple[float, ...]) -> None:
-        """Add an epoch, whole or not; `row` is what the history says of it."""
+    def close(self, epoch: Epoch, row: tuple[float, ...], samples: int) -> None:
+        """Add an epoch of so many samples, whole or not; `row` is what the history says of it."""
         # One operation, after which the epoch is there: an interrupt falls before it or after.
         self.closed.append((row, epoch.losses[: epoch.done].tolist()))
-        self.samples += epoch.samples
+        self.samples += samples
         self.steps += epoch.done
 
     @property
@@ -86,8 +84,7 @@ class Record:
             return self.part
         return Part(
             epoch.losses[: epoch.done].copy(),
-            epoch.samples,
-            epoch.scores,
+            epoch.scores[: epoch.done].copy(),
             time.perf_counter() - epoch.started,
             epoch.averaged,
         )
@@ -104,7 +101,7 @@ class Record:
         if part is not None:
             epoch.done = len(part.losses)
             epoch.losses[: epoch.done] = part.losses
-            epoch.samples, epoch.scores = part.samples, part.scores
+            epoch.scores[: epoch.done] = part.scores
             epoch.started -= part.seconds
             epoch.averaged = part.averaged
         self.epoch = epoch

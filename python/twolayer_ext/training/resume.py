@@ -10,7 +10,6 @@ from typing import Any, cast
 import numpy as np
 
 from twolayer_ext import checks, losses, optimizers
-from twolayer_ext.checks import Array
 from twolayer_ext.errors import FileFormatError
 from twolayer_ext.losses import CustomLoss, Loss
 from twolayer_ext.network.serialization import NetworkState
@@ -18,7 +17,7 @@ from twolayer_ext.optimizers import OPTIMIZERS, Optimizer
 from twolayer_ext.rows import digest
 from twolayer_ext.training.augment import Augment
 from twolayer_ext.training.checkpoint import Saved
-from twolayer_ext.training.options import TrainOptions
+from twolayer_ext.training.options import KnownFactors, TrainOptions
 from twolayer_ext.training.plan import Plan
 from twolayer_ext.unset import UNSET
 
@@ -96,6 +95,11 @@ def merged(saved: Saved, given: TrainOptions, defaults: TrainOptions) -> tuple[T
     for name, value in saved.origin.options.items():
         if name not in anew:
             result[name] = _read(name, value, saved)
+    if isinstance(result["loss"], CustomLoss) and "loss" not in anew:
+        raise ValueError(
+            "loss: the checkpoint was trained with the function "
+            f"{result['loss'].function_name!r}, which no file holds; must be given again"
+        )
     if "schedule" in anew and "learning_rate_decay" not in anew:
         result["learning_rate_decay"] = UNSET
     if "learning_rate_decay" in anew and "schedule" not in anew:
@@ -199,13 +203,7 @@ def _optimizer(value: Any, _: Saved) -> str | Optimizer:
 
 
 def _loss(value: Any, _: Saved) -> Loss:
-    loss = losses.from_description(value)
-    if isinstance(loss, CustomLoss):
-        raise ValueError(
-            f"loss: the checkpoint was trained with the function {loss.function_name!r}, which no "
-            "file holds; must be given again"
-        )
-    return loss
+    return losses.from_description(value)
 
 
 def _class_weight(value: Any, _: Saved) -> Any:
@@ -218,21 +216,11 @@ def _augment(value: Any, _: Saved) -> Augment:
     return Augment(**{name: _sequences(part) for name, part in value.items()})
 
 
-def _schedule(_: Any, saved: Saved) -> Callable[[int, int], float]:
+def _schedule(_: Any, saved: Saved) -> KnownFactors:
     factors = saved.origin.factors
-    if factors is None or not len(factors):
+    if factors is None or not (np.isfinite(factors) & (factors >= 0)).all():
         raise FileFormatError("resume: the checkpoint does not hold its schedule's factors")
-    return _Factors(factors)
-
-
-class _Factors:
-    """A schedule that was asked already; beyond its end nobody asks, `check_plan` sees to it."""
-
-    def __init__(self, factors: Array) -> None:
-        self._factors = factors.tolist()
-
-    def __call__(self, step: int, steps: int) -> float:
-        return float(self._factors[min(step, len(self._factors) - 1)])
+    return KnownFactors(factors)
 
 
 _READERS: dict[str, Callable[[Any, Saved], Any]] = {
@@ -247,7 +235,7 @@ _READERS: dict[str, Callable[[Any, Saved], Any]] = {
 def _read(name: str, value: Any, saved: Saved) -> Any:
     try:
         return _READERS[name](value, saved) if name in _READERS else _sequences(value)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FileFormatError(
             f"resume: the checkpoint's {name} is {checks.shown(value)}: {error}"
         ) from None

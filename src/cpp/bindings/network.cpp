@@ -66,11 +66,7 @@ void BoundNetwork::set_normalization(const Array<double>& shift, const Array<dou
   require(shift.ndim() == 1 && shift.shape(0) == inputs(), "shift: shape must be (inputs,)");
   require(scale.ndim() == 1 && scale.shape(0) == inputs(), "scale: shape must be (inputs,)");
   visit([&](auto& network) {
-    using T = ScalarOf<decltype(network)>;
-    for (std::int64_t i = 0; i < inputs(); ++i) {
-      network.shift.data()[i] = static_cast<T>(shift.at(i));
-      network.inverse_scale.data()[i] = static_cast<T>(1 / scale.at(i));
-    }
+    for (std::int64_t i = 0; i < inputs(); ++i) network.normalize(i, shift.at(i), 1 / scale.at(i));
     ++network.version;
   });
 }

@@ -102,6 +102,8 @@ Gather<typename P::Scalar> gathering(const Network<typename P::Scalar>& network,
           network.sizes.front(),
           network.shift.data(),
           network.inverse_scale.data(),
+          network.exact_shift.data(),
+          network.exact_inverse_scale.data(),
           work.activations[0].data(),
           work.techniques.augment,
           augmentation};

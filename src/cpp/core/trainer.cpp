@@ -119,7 +119,7 @@ void Trainer<P>::end_step(Network<T>& network, const Data& data, const Rows& bat
 template <class P>
 StepsDone Trainer<P>::run(Network<T>& published, const Data& data, const Rows& rows,
                           const double* learning_rates, double* losses,
-                          const Interrupted& interrupted) {
+                          const Interrupted& interrupted, double* scores) {
   Network<T>& network = trained(published);
   work_.make_room_for(network, data);
   StepsDone done{0, 0};
@@ -134,7 +134,9 @@ StepsDone Trainer<P>::run(Network<T>& published, const Data& data, const Rows& r
   };
   const auto count = [&](double loss, const Rows& batch) {
     losses[done.steps] = loss;
-    done.scores += sum_of_scores(work_, batch.count);
+    const double score = sum_of_scores(work_, batch.count);
+    if (scores != nullptr) scores[done.steps] = score;
+    done.scores += score;
     ++done.steps;
   };
   const std::vector<Flat<T>> flat = flat_updates(network);

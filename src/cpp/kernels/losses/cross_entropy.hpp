@@ -1,5 +1,5 @@
 // Softmax and cross-entropy in one stable pass over the logits:
-//     e_k = exp(z_k - max z),  s = sum e_k (ascending k),  a_k = e_k / s,
+//     e_k = exp(z_k - max z),  s = sum e_k (see ClassSum),  a_k = e_k / s,
 //     loss = -sum q_k log a_k = log s - sum q_k (z_k - max z),  gradient_k = w (a_k - q_k) / sum w,
 // with the target q_k = [k = y], or smoothed, (1 - e) [k = y] + e / K (Szegedy et al. 2016), and
 // the samples' weights w. The row's maximum is subtracted, so nothing overflows and the loss is
@@ -10,6 +10,33 @@
 #include "groups.hpp"
 
 namespace twolayer {
+
+// A sum over the classes in ascending order. Of few it is one chain. Of more than that many each
+// step's rounding error, which is exact in the type itself (TwoSum: Knuth, The Art of Computer
+// Programming, volume 2, 4.2.2), is summed beside it and added at the end: then the error does not
+// grow with the number of classes.
+template <class V>
+class ClassSum {
+ public:
+  explicit ClassSum(std::int64_t classes) : corrected_(classes > most_in_a_chain) {}
+
+  __attribute__((always_inline)) void add(V x) {
+    const V sum = sum_ + x;
+    if (corrected_) {
+      const V added = sum - sum_;
+      error_ = error_ + ((sum_ - (sum - added)) + (x - added));
+    }
+    sum_ = sum;
+  }
+
+  V sum() const { return corrected_ ? sum_ + error_ : sum_; }
+
+ private:
+  static constexpr std::int64_t most_in_a_chain = 4 * panel_width;
+  bool corrected_;
+  V sum_ = V::zero();
+  V error_ = V::zero();
+};
 
 template <class V>
 void cross_entropy_of_group(const Loss<typename V::Scalar>& s, SampleGroup group) {
@@ -40,12 +67,12 @@ void cross_entropy_of_group(const Loss<typename V::Scalar>& s, SampleGroup group
   }
 
   const bool smoothed = labelled && s.smoothing != 0;
-  V sum = V::zero();
-  V sum_of_logits = V::zero();  // less the largest
+  ClassSum<V> exponentials(s.output_count);
+  ClassSum<V> logits(s.output_count);  // less the largest
   const auto exponential = [&](std::int64_t, V z) {
     const V e = exp(z - largest);
-    sum = sum + e;
-    if (smoothed) sum_of_logits = sum_of_logits + (z - largest);
+    exponentials.add(e);
+    if (smoothed) logits.add(z - largest);
     return e;
   };
   if (s.leave == Leave::outputs) {
@@ -53,11 +80,12 @@ void cross_entropy_of_group(const Loss<typename V::Scalar>& s, SampleGroup group
   } else {
     for_each_output<V, true>(s, group, exponential);
   }
+  const V sum = exponentials.sum();
   const T spread = s.smoothing / static_cast<T>(s.output_count);
   if (labelled) {
     alignas(64) T logs[V::width];
     log_of_normals(sum).store(logs);  // a sum is at least 1, the largest one's exponential
-    sum_of_logits.store(lane);
+    logits.sum().store(lane);
     for (std::int64_t i = 0; i < group.count; ++i) {
       T target = label_logits[i];
       if (smoothed) target = (1 - s.smoothing) * target + spread * lane[i];
