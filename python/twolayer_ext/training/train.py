@@ -222,11 +222,10 @@ def train(
     callbacks : iterable of callables
         Each is called after every epoch with an `EpochEvent`; training stops if one returns True.
     network : Network, optional
-        Go on training this very network, in place, with a fresh optimizer, unless `state` is
-        given too. Layer sizes,
-        activation, loss, classes, normalisation, dtype and weights are its own; an argument that
-        contradicts them is an error. So leave out `init`, and a `normalize` by name, when
-        options come from `recipes`; `hidden_sizes`, `activation`, `loss`, `dtype` and a
+        Go on training this very network, in place, with a fresh optimizer unless `state` is given
+        too. Layer sizes, activation, loss, classes, normalisation, dtype and weights are its own;
+        an argument that contradicts them is an error. So leave out `init`, and a `normalize` by
+        name, when options come from `recipes`; `hidden_sizes`, `activation`, `loss`, `dtype` and a
         `normalize` of (shift, scale) may stay where they agree.
     state : dict, optional
         With `network`: the `TrainResult.state` of the training that it comes from. Its optimizer's
@@ -236,8 +235,9 @@ def train(
     checkpoint : path-like, optional
         A file that the training can be resumed from, written whole or not at all while it runs and
         when it ends; the one before it is kept as ``PATH.previous``. Ctrl-C and SIGTERM then wait
-        for the step or callback in hand and a last checkpoint; a second one does not. A checkpoint that cannot
-        be written is a RuntimeWarning, and the training goes on; of the last one, an error.
+        for the step or callback in hand and a last checkpoint; a second one does not. A checkpoint
+        that cannot be written is a RuntimeWarning, and the training goes on; of the last one, an
+        error.
     checkpoint_every : int, optional
         Epochs between checkpoints.
     checkpoint_seconds : float, optional
