@@ -1,4 +1,4 @@
-"""Numbers of threads, forks, and calls from several Python threads at once."""
+"""Threads and caches: how many, how large; forks, and calls from several Python threads at once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def running_threads():
     return len(list(Path("/proc/self/task").iterdir()))
 
 
-def default_threads(
+def printed(
     code="from twolayer_ext import checks; print(checks.thread_count(None))", **environment
 ):
     kept = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
@@ -55,9 +55,9 @@ def default_threads(
 
 @pytest.mark.skipif(not tl.build_info()["openmp"], reason="built without OpenMP: always one thread")
 def test_default_follows_the_environment():
-    assert default_threads(OMP_NUM_THREADS="3") == 3
-    assert default_threads(OMP_NUM_THREADS="2,4") == 2
-    assert default_threads(OMP_NUM_THREADS="1000000") == 4096
+    assert printed(OMP_NUM_THREADS="3") == 3
+    assert printed(OMP_NUM_THREADS="2,4") == 2
+    assert printed(OMP_NUM_THREADS="1000000") == 4096
 
 
 @pytest.mark.skipif(not tl.build_info()["openmp"], reason="built without OpenMP: no limits to heed")
@@ -72,12 +72,12 @@ with threadpool_limits(2):
 assert checks.thread_count(None) == before == 3, before
 print(inside)
 """
-    assert default_threads(code, OMP_NUM_THREADS="3") == 2
+    assert printed(code, OMP_NUM_THREADS="3") == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs CPU affinity")
 def test_default_is_at_most_the_cpus_of_this_process():
-    assert 1 <= default_threads() <= len(os.sched_getaffinity(0))
+    assert 1 <= printed() <= len(os.sched_getaffinity(0))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -136,5 +136,13 @@ for worker in workers: worker.start()
 for worker in workers: worker.join()
 print(most - before - len(workers))
 """
-    helpers = default_threads(code)
+    helpers = printed(code)
     assert helpers <= max(2, len(os.sched_getaffinity(0)) - 1)
+
+
+def test_caches_are_the_systems_or_the_variables():
+    code = "import twolayer_ext as tl; print(sum(tl.build_info()['caches']))"
+    assert printed(code) > 0
+    assert printed(code, TWOLAYER_CACHES="1,20,300") == 321
+    here = tl.build_info()["caches"]
+    assert printed(code, TWOLAYER_CACHES="7,x") == 7 + here[1] + here[2]

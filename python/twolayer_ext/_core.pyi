@@ -67,6 +67,7 @@ class Network:
         rows: NDArray[np.int64] | None,
         threads: int,
         mirrored_as: tuple[int, int, int] | None = None,
+        compute_dtype: str | None = None,
     ) -> NDArray[Any]: ...
     def predictions(
         self,
@@ -75,7 +76,16 @@ class Network:
         loss: Loss,
         threads: int,
         mirrored_as: tuple[int, int, int] | None = None,
+        compute_dtype: str | None = None,
     ) -> NDArray[Any]: ...
+    def infer(
+        self,
+        x: object,
+        loss: Loss | None,
+        largest: bool,
+        threads: int,
+        compute_dtype: str | None = None,
+    ) -> NDArray[Any] | None: ...
     def evaluate(
         self,
         x: _Rows,

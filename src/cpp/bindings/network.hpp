@@ -2,9 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <tuple>
 #include <variant>
 
 #include "../core/gradients.hpp"
+#include "../core/inference.hpp"
 #include "../core/network.hpp"
 #include "arguments.hpp"
 
@@ -59,10 +61,14 @@ class BoundNetwork {
   void set_layer(std::size_t index, const py::array& weights, const py::array& bias);
 
   py::array forward(const py::object& x, const std::optional<Indices>& rows, int threads,
-                    const std::optional<ImageShape>& mirrored_as) const;
+                    const std::optional<ImageShape>& mirrored_as,
+                    const std::optional<std::string>& compute_dtype) const;
   py::array predictions(const py::object& x, const std::optional<Indices>& rows,
                         const LossOptions& loss, int threads,
-                        const std::optional<ImageShape>& mirrored_as) const;
+                        const std::optional<ImageShape>& mirrored_as,
+                        const std::optional<std::string>& compute_dtype) const;
+  py::object infer(const py::object& x, const LossOptions* loss, bool largest, int threads,
+                   const std::optional<std::string>& compute_dtype) const;
   py::tuple evaluate(const py::object& x, const py::object& targets,
                      const std::optional<Indices>& rows, const LossOptions& loss,
                      int threads) const;
@@ -75,9 +81,15 @@ class BoundNetwork {
   py::list gradients(const py::object& x, const py::array& doutputs, int threads) const;
 
  private:
+  // Asks with the GIL released: ask(question, spare, interrupted, array's memory), where the array
+  // is (N, K) of the network's dtype, or (N,) row numbers with `largest`. None: not finite.
+  py::object answer(const View& view, const Rows& rows, const LossOptions* loss, bool largest,
+                    int threads, const std::optional<Augmentation>& change, bool checked,
+                    const std::optional<std::string>& compute_dtype) const;
   std::optional<Augmentation> mirroring(const std::optional<ImageShape>& mirrored_as) const;
 
   AnyNetwork network_;
+  mutable std::tuple<Spare<Exact<float>>, Spare<Exact<double>>, Spare<Bfloat16>> spares_;
 };
 
 }  // namespace twolayer

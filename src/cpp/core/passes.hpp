@@ -45,7 +45,7 @@ double sum_of_scores(const Workspace<P>& work, std::int64_t samples);
 template <class P>
 double mean_loss(const Workspace<P>& work, const Data& data, const Rows& rows);
 
-// Threads worth waking for one batch: the multiply-adds of a pass against the cost of its barriers.
+// Threads worth asking for one batch: by the multiply-adds of a pass.
 template <class T>
 int useful_threads(const Network<T>& network, std::int64_t samples, int threads);
 

@@ -26,7 +26,7 @@ double best_rate(int threads, double seconds, const Work& work) {
   double best = 0;
   bool warm = false;
   Team team(threads);
-  for (const double begin = now(); !warm || now() - begin < seconds; warm = true) {
+  for (const double begin = now(); best == 0 || now() - begin < seconds; warm = true) {
     std::atomic<double> done{0};
     const double started = now();
     team.share(threads, 1, [&](Range parts, int) {

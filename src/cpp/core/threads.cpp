@@ -34,7 +34,7 @@ int cpus_by_affinity() {
 }
 
 // CPUs' worth of time that the control group grants, rounded up; very many where it sets no limit.
-int cpus_by_quota() {
+int read_quota() {
   constexpr int unlimited = 1 << 20;
   double quota = -1;
   double period = -1;
@@ -46,6 +46,12 @@ int cpus_by_quota() {
   }
   if (quota <= 0 || period <= 0 || quota / period > unlimited) return unlimited;
   return static_cast<int>(std::ceil(quota / period));
+}
+
+// As it was at the first call: to read files takes longer than a small prediction.
+int cpus_by_quota() {
+  static const int cpus = read_quota();
+  return cpus;
 }
 
 void relax() {
