@@ -13,6 +13,7 @@ import checkpoint_runs
 import twolayer_ext as tl
 from checkpoint_runs import RUNS, StoppedError, data, digest, end, options, stop_at
 from python_targets import run_python, supported_targets
+from twolayer_ext.engine import Techniques
 from twolayer_ext.files.safetensors import read_safetensors, write_safetensors
 from twolayer_ext.training import (
     DEFAULTS,
@@ -590,3 +591,38 @@ def test_another_state(same_bits, change, error, message):
 def test_state_without_network():
     with pytest.raises(ValueError, match=r"^state: without network"):
         tl.train(*data(), state={"epochs": 1}, **QUIET)
+
+
+@pytest.mark.parametrize("name", ["W2", "gamma1", "running_mean1", "running_variance1", "steps"])
+@pytest.mark.parametrize("wrong", ["missing", "shape"])
+def test_an_engine_takes_all_of_a_state_or_nothing(backend, name, wrong):
+    network = backend.Network((6, 8, 3), dtype="float32")
+    trainers = [
+        network.engine.trainer(
+            network.core,
+            optimizer=tl.optimizers.Sgd(momentum=0.5),
+            loss=network.engine.loss(network.loss, 3, None),
+            techniques=Techniques(batch_norm=True),
+            reg=0.0,
+            batch_size=8,
+            threads=1,
+            compute_dtype=None,
+        )
+        for _ in range(2)
+    ]
+    x, y = np.random.default_rng(1).normal(size=(8, 6)).astype("f4"), np.arange(8) % 3
+    trainers[0].run(x, y, np.arange(8), np.ones(1), np.zeros(1))
+    state, before = trainers[0].state(), trainers[1].state()
+    assert {"W1", "b2", "gamma1", "running_mean1", "running_variance1"} <= state.keys()
+    assert any(not np.array_equal(state[key], before[key]) for key in ("gamma1", "running_mean1"))
+    damaged = dict(state)
+    del damaged[name]
+    if wrong == "shape":
+        damaged[name] = np.zeros(3, np.float32) if name != "steps" else -1
+    with pytest.raises((ValueError, RuntimeError)):
+        trainers[1].set_state(damaged)
+    for key, value in trainers[1].state().items():
+        np.testing.assert_array_equal(value, before[key])
+    trainers[1].set_state(state)
+    for key, value in trainers[1].state().items():
+        np.testing.assert_array_equal(value, state[key])

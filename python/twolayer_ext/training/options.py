@@ -94,10 +94,6 @@ class KnownFactors:
 
     factors: NDArray[np.float64]
 
-    def __call__(self, step: int, steps: int) -> float:
-        """Return what multiplies the learning rate in a step."""
-        return float(self.factors[step])
-
 
 def split_rows(options: TrainOptions, count: int) -> tuple[RowNumbers, RowNumbers | None]:
     """Return the rows to train on and those to validate on, both ascending."""
