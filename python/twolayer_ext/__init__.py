@@ -28,6 +28,7 @@ except ImportError as error:
     raise
 from twolayer_ext._core import build_info
 from twolayer_ext.errors import (
+    CheckpointError,
     DivergenceError,
     DownloadError,
     FileFormatError,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Augment",
+    "CheckpointError",
     "DivergenceError",
     "DownloadError",
     "EpochEvent",
