@@ -29,6 +29,7 @@ def test_errors_can_be_copied(duplicate, result, same_bits):
         tl.MissingExtraError("plotting", "plot"),
         tl.FileFormatError("net.npz: broken"),
         tl.DownloadError("no answer"),
+        tl.NetworkBusyError("network: is being trained"),
     ]
     for error in errors:
         error.add_note("seen in a test")

@@ -23,6 +23,10 @@ class DownloadError(TwolayerError):
     """A download failed, or what arrived does not have the expected checksum."""
 
 
+class NetworkBusyError(TwolayerError, RuntimeError):
+    """A network that is being trained was to be trained by another call, or by a callback."""
+
+
 class MissingExtraError(TwolayerError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 

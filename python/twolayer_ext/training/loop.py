@@ -51,6 +51,10 @@ class Loop(Generic[NetworkT]):
 
     def run(self) -> TrainResult[NetworkT]:
         """Train; see `twolayer_ext.train` for what is raised."""
+        with self.network.in_training():
+            return self._run()
+
+    def _run(self) -> TrainResult[NetworkT]:
         self._publish()
         total, epochs = self.plan.total(len(self.data.rows))
         failed = None

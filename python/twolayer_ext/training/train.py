@@ -274,6 +274,16 @@ def train(
     TrainingInterrupted
         Ctrl-C while the epochs run; a KeyboardInterrupt. ``.result`` holds the network, valid,
         and its history. Before the first epoch Ctrl-C is a plain KeyboardInterrupt.
+    NetworkBusyError
+        `network` is being trained by another call.
+
+    Notes
+    -----
+    x and what it is made of are read in place until training ends: rows that another thread
+    changes meanwhile are trained on as they are found, and the indices of a sparse matrix must not
+    be changed. A memory map's file must not be made shorter: the system then ends the process
+    (SIGBUS). `predict` in another thread, while `network` is being trained, sees parameters of
+    more than one step.
     """
     options = TrainOptions(
         hidden_sizes=hidden_sizes,

@@ -142,7 +142,7 @@ class BoundOptimizer {
       Team alone(1);
       const OptimizerStep<T> step = own.optimizer.begin_step(learning_rate, own.optimizer.powers);
       ++own.optimizer.steps;
-      const py::gil_scoped_release release;
+      const GilReleased released;
       apply(flat, T(1), step, alone);
       ++network.version;
     });

@@ -125,7 +125,7 @@ class BoundTrainer {
       SignalCheck check;
       StepsDone done;
       {
-        const py::gil_scoped_release release;
+        const GilReleased released;
         done = trainer.run(network, data, chosen, learning_rates.data(), to, std::ref(check),
                            scores_to);
       }
@@ -143,7 +143,7 @@ class BoundTrainer {
       Array<T> outputs({batch.count, network.sizes.back()});
       T* to = outputs.mutable_data();
       {
-        const py::gil_scoped_release release;
+        const GilReleased released;
         trainer.begin(network, data, batch, to);
       }
       return outputs;
@@ -167,14 +167,14 @@ class BoundTrainer {
               "doutputs: must be (n, outputs), C-contiguous and of the network's dtype");
       const T* values = static_cast<const T*>(losses.data());
       const T* gradient = static_cast<const T*>(doutputs.data());
-      const py::gil_scoped_release release;
+      const GilReleased released;
       return trainer.finish(network, data, batch, values, gradient, learning_rate);
     });
   }
 
   void publish() const {
     visit([](auto& trainer, auto& network) {
-      const py::gil_scoped_release release;
+      const GilReleased released;
       trainer.publish(network);
     });
   }
