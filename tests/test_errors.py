@@ -23,6 +23,7 @@ def result(blobs):
 )
 def test_errors_can_be_copied(duplicate, result, same_bits):
     errors = [
+        tl.CheckpointError("no space left", result),
         tl.DivergenceError("the loss became nan", result),
         tl.TrainingInterrupted(result),
         tl.MissingExtraError("plotting", "plot"),

@@ -59,6 +59,23 @@ class DivergenceError(TwolayerError, ArithmeticError):
         return type(self), (str(self), self.result), self.__dict__
 
 
+class CheckpointError(TwolayerError, OSError):
+    """Training is done, but its last checkpoint could not be written.
+
+    Attributes
+    ----------
+    result : TrainResult
+        All that the training gave.
+    """
+
+    def __init__(self, message: str, result: Any) -> None:
+        super().__init__(message)
+        self.result = result
+
+    def __reduce__(self) -> _Reduced:
+        return type(self), (str(self), self.result), self.__dict__
+
+
 class TrainingInterrupted(KeyboardInterrupt):
     """Training was interrupted by Ctrl-C.
 

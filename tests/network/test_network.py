@@ -288,3 +288,39 @@ def test_interrupt_is_honoured_within_100_ms(method):
         delays.append(ctrl_c.worked_on())
     assert min(delays) < 0.1
     assert np.isfinite(net.predict_proba(x[:10])).all()
+
+
+@pytest.mark.parametrize("value", [1e308, 10**308, 10**400, np.longdouble("1e4000")])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        lambda v: {"layer_sizes": (v, 2)},
+        lambda v: {"layer_sizes": (4, v, 2)},
+        lambda v: {"init": v},
+        lambda v: {"activation": v},
+        lambda v: {"loss": v},
+        lambda v: {"normalize": (2 * v, 1)},
+        lambda v: {"normalize": (0, 2 * v)},
+        lambda v: {"normalize_targets": (2 * v, 1), "loss": "poisson"},
+        lambda v: {"normalize_targets": (0, 2 * v), "loss": "squared_error"},
+    ],
+)
+def test_huge_arguments_are_refused_by_name(backend, arguments, dtype, value):
+    given = arguments(value)
+    with np.errstate(over="ignore"), pytest.raises((ValueError, TypeError)) as caught:
+        backend.Network(**{"layer_sizes": (4, 2), "dtype": dtype} | given)
+    assert str(caught.value).startswith(next(iter(given)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_near_ties_are_decided_by_the_outputs_everywhere(backend, dtype):
+    """Where probabilities are rounded to the same number, outputs still tell."""
+    network = backend.Network((1, 3), dtype=dtype)
+    nearly = 1 + np.finfo(dtype).eps
+    network.set_parameters([([[1.0, nearly, 0.2]], [0.0, 0.0, 0.0])])
+    x = np.random.default_rng(0).uniform(0.1, 1, (2000, 1)).astype(dtype)
+    labels = network.predict(x)
+    np.testing.assert_array_equal(labels, network.forward(x).argmax(axis=1))
+    assert (labels != network.predict_proba(x).argmax(axis=1)).any()
+    assert network.evaluate(x, labels)[1] == 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from abc import ABC, abstractmethod
 from itertools import pairwise
 from numbers import Integral, Real
@@ -16,7 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from twolayer_ext import _core
+from twolayer_ext import _core, checks
 from twolayer_ext.activations import ACTIVATIONS
 from twolayer_ext.checks import Array
 from twolayer_ext.estimators import layers, lbfgs, stochastic
@@ -186,6 +187,7 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
         sample_weight: ArrayLike | None,
         incremental: bool = False,
     ) -> Self:
+        self._refuse_huge_integers()
         hidden = self.hidden_layer_sizes
         hidden = list(hidden) if hasattr(hidden, "__iter__") else [hidden]
         if np.any(np.array(hidden) <= 0):
@@ -219,6 +221,15 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):
                 " contain large values and need to be preprocessed."
             )
         return self
+
+    def _refuse_huge_integers(self) -> None:
+        """Raise ValueError for a parameter that no float holds: intervals of reals take any."""
+        for name, value in self.get_params(deep=False).items():
+            for number in value if isinstance(value, (list, tuple)) else (value,):
+                if isinstance(number, int) and abs(number) > sys.float_info.max:
+                    raise ValueError(
+                        f"{name}: {checks.shown(number)}; must be within {sys.float_info.max:g}"
+                    )
 
     def _initialize(self, sizes: list[int], dtype: np.dtype[Any]) -> None:
         """Draw weights and biases, and forget what was."""

@@ -28,9 +28,15 @@ class NumpyEngine:
         """Make a network with weights of zero."""
         return NumpyNetwork(layer_sizes, activation, dtype)
 
-    def loss(self, loss: Loss, outputs: int, score_scale: Weights | None) -> TwinLoss:
+    def loss(
+        self,
+        loss: Loss,
+        outputs: int,
+        score_scale: Weights | None,
+        class_weights: Weights | None = None,
+    ) -> TwinLoss:
         """Make what the twin computes a loss from: the loss itself."""
-        return TwinLoss(loss, score_scale)
+        return TwinLoss(loss, score_scale, class_weights)
 
     def trainer(
         self,
@@ -97,7 +103,7 @@ def train(x: ArrayLike, y: ArrayLike, **options: Unpack[TrainOptions]) -> TrainR
     if unknown := options.keys() - training.DEFAULTS.keys():
         raise TypeError(f"train() got an unexpected keyword argument {min(unknown)!r}")
     chosen: TrainOptions = {**training.DEFAULTS, **options}
-    if chosen["dtype"] is UNSET and chosen["network"] is None:
+    if chosen["dtype"] is UNSET and chosen["network"] is None and chosen["resume"] is None:
         chosen["dtype"] = "float64"
     return training.fit(Network, x, y, chosen)
 

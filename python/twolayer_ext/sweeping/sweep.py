@@ -14,6 +14,7 @@ from twolayer_ext import _core, checks
 from twolayer_ext.errors import MissingExtraError, SweepInterrupted
 from twolayer_ext.files.writing import whole_file
 from twolayer_ext.plots import save_figure
+from twolayer_ext.rows import digest
 from twolayer_ext.sweeping import space as spaces
 from twolayer_ext.sweeping.journal import Journal
 from twolayer_ext.sweeping.picture import plot_sweep
@@ -59,8 +60,9 @@ def sweep(
     y : array_like, shape (N,) or (N, columns)
         To train on, as for `train`; shared by all runs without a copy.
     validation_data : (x, y)
-        What configurations are compared on, by the accuracy or R² after their last epoch; where
-        the loss has neither, by the validation loss.
+        What configurations are compared on, by the accuracy or R² of the network that `train`
+        returns: after the last epoch, or with ``early_stopping`` in the space after the best.
+        Where the loss has neither, by the validation loss.
     configurations : int, default 32
         How many to draw. One that is drawn twice is run once.
     method : {"random", "halving"}, default "random"
@@ -179,10 +181,10 @@ def _header(space: Space, seed: int, data: SharedData) -> dict[str, Any]:
         "version": __version__,
         "seed": seed,
         "space": spaces.describe(space),
-        "x": spaces.digest(data.x),
-        "y": spaces.digest(data.y),
-        "validation_data[0]": spaces.digest(data.validation[0]),
-        "validation_data[1]": spaces.digest(data.validation[1]),
+        "x": digest(data.x),
+        "y": digest(data.y),
+        "validation_data[0]": digest(data.validation[0]),
+        "validation_data[1]": digest(data.validation[1]),
     }
 
 

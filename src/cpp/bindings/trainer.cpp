@@ -18,6 +18,24 @@ using TrainerPointer = std::unique_ptr<Trainer<P>>;
 using AnyTrainer = std::variant<TrainerPointer<Exact<float>>, TrainerPointer<Exact<double>>,
                                 TrainerPointer<Bfloat16>>;
 
+// Calls visit(name, rows, columns, buffer) for all that training with batch normalisation keeps
+// besides the optimizer's state.
+template <class SomeTrainer, class Visit>
+void for_each_unfolded(SomeTrainer& trainer, const Visit& visit) {
+  if (trainer.unfolded() == nullptr) return;
+  auto& layers = trainer.unfolded()->layers;
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const std::string number = std::to_string(l + 1);
+    visit("W" + number, layers[l].inputs, layers[l].outputs, layers[l].weights);
+    visit("b" + number, std::int64_t{1}, layers[l].outputs, layers[l].bias);
+    if (l >= trainer.norms().size()) continue;
+    auto& norm = trainer.norms()[l];
+    visit("gamma" + number, std::int64_t{1}, layers[l].outputs, norm.gamma);
+    visit("running_mean" + number, std::int64_t{1}, layers[l].outputs, norm.running_mean);
+    visit("running_variance" + number, std::int64_t{1}, layers[l].outputs, norm.running_variance);
+  }
+}
+
 class BoundTrainer {
   template <class T>
   Network<T>& of_type() const {
@@ -89,7 +107,7 @@ class BoundTrainer {
 
   py::tuple run(const py::object& x, const py::object& targets, const Indices& rows,
                 const Array<double>& learning_rates, Array<double>& losses,
-                const std::optional<Array<double>>& weights) {
+                const std::optional<Array<double>>& weights, std::optional<Array<double>>& scores) {
     return visit([&](auto& trainer, auto& network) {
       const View view = rows_view(x, network.sizes.front(), "x");
       const Rows chosen = select(view, rows);
@@ -100,12 +118,16 @@ class BoundTrainer {
               "losses: one element a step is needed");
       require(learning_rates.ndim() == 1 && learning_rates.shape(0) >= steps,
               "learning_rates: one element a step is needed");
+      require(!scores || (scores->ndim() == 1 && scores->shape(0) >= steps),
+              "scores: one element a step is needed");
       double* to = losses.mutable_data();
+      double* scores_to = scores ? scores->mutable_data() : nullptr;
       SignalCheck check;
       StepsDone done;
       {
         const GilReleased released;
-        done = trainer.run(network, data, chosen, learning_rates.data(), to, std::ref(check));
+        done = trainer.run(network, data, chosen, learning_rates.data(), to, std::ref(check),
+                           scores_to);
       }
       check.raise();
       return py::make_tuple(done.steps, done.scores);
@@ -159,12 +181,34 @@ class BoundTrainer {
 
   py::dict state() const {
     return visit([](auto& trainer, const auto& network) {
-      return optimizer_state(network, trainer.optimizer());
+      py::dict state = optimizer_state(network, trainer.optimizer());
+      for_each_unfolded(trainer, [&](const std::string& name, std::int64_t rows,
+                                     std::int64_t columns, const auto& values) {
+        state[name.c_str()] = array_from_panels(values, rows, columns, name[0] != 'W');
+      });
+      return state;
     });
   }
+
+  // Replaces all of it, or, on an error, nothing.
   void set_state(const py::dict& state) {
     visit([&](auto& trainer, const auto& network) {
-      set_optimizer_state(network, state, trainer.optimizer());
+      const auto read = [&](const std::string& name, std::int64_t rows, std::int64_t columns,
+                            auto& to) {
+        const std::string message = "state: " + name + " must be of the layer's shape and dtype";
+        require(state.contains(name.c_str()), message.c_str());
+        array_to_panels(state[name.c_str()], rows, columns, to, message.c_str());
+      };
+      const auto rest = py::reinterpret_steal<py::dict>(PyDict_Copy(state.ptr()));
+      for_each_unfolded(trainer, [&](const std::string& name, std::int64_t rows,
+                                     std::int64_t columns, const auto& values) {
+        std::decay_t<decltype(values)> tried(values.size());
+        read(name, rows, columns, tried);
+        rest.attr("pop")(name);
+      });
+      set_optimizer_state(network, rest, trainer.optimizer());
+      for_each_unfolded(trainer, read);
+      if (trainer.unfolded() != nullptr) ++trainer.unfolded()->version;
     });
   }
 };
@@ -185,7 +229,7 @@ void register_trainer(py::module_& m) {
            arg("reg_over_weights") = false)
       .def("run", &BoundTrainer::run, arg("x"), arg("targets"), arg("rows").noconvert(),
            arg("learning_rates").noconvert(), arg("losses").noconvert(),
-           arg("weights").noconvert() = py::none())
+           arg("weights").noconvert() = py::none(), arg("scores").noconvert() = py::none())
       .def("begin", &BoundTrainer::begin, arg("x"), arg("rows").noconvert())
       .def("finish", &BoundTrainer::finish, arg("x"), arg("rows").noconvert(), arg("losses"),
            arg("doutputs"), arg("learning_rate"), arg("weights").noconvert() = py::none())

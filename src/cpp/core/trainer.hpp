@@ -43,8 +43,10 @@ class Trainer {
   // step i's, losses[i] its loss before its update, reg's part included. Stops at a loss that is
   // not finite, before the update, so that the network stays as it was; likewise when interrupted,
   // and then without counting the step. With batch normalisation the network follows at publish().
+  // scores, unless null: the steps' sums of scores, one by one.
   StepsDone run(Network<T>& network, const Data& data, const Rows& rows,
-                const double* learning_rates, double* losses, const Interrupted& interrupted);
+                const double* learning_rates, double* losses, const Interrupted& interrupted,
+                double* scores = nullptr);
 
   // A step in two halves, for a loss that is computed elsewhere: the outputs (N, K) of a batch of
   // at most batch_size rows, row-major and in the user's units; then the rest of the step on the
@@ -59,6 +61,10 @@ class Trainer {
   void publish(Network<T>& network) const;
 
   Optimizer<T>& optimizer() { return optimizer_; }
+  // What training with batch normalisation keeps besides: the network it changes, which is not the
+  // published one, and factors and running statistics of the hidden layers. Else null and empty.
+  Network<T>* unfolded() { return unfolded_ ? &*unfolded_ : nullptr; }
+  std::vector<BatchNorm<T>>& norms() { return work_.norms; }
 
  private:
   Network<T>& trained(Network<T>& published) { return unfolded_ ? *unfolded_ : published; }
