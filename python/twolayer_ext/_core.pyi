@@ -76,6 +76,9 @@ class Network:
         threads: int,
         mirrored_as: tuple[int, int, int] | None = None,
     ) -> NDArray[Any]: ...
+    def predictions_if_plain(
+        self, x: NDArray[Any], weights: list[Any], biases: list[Any], loss: Loss
+    ) -> NDArray[Any] | None: ...
     def evaluate(
         self,
         x: _Rows,

@@ -22,6 +22,7 @@ from twolayer_ext.losses import CustomLoss, Loss
 from twolayer_ext.network import NetworkBase, scoring
 from twolayer_ext.rows import Rows
 from twolayer_ext.streams import Purpose, generator
+from twolayer_ext.training import steps
 from twolayer_ext.training.progress import Progress
 
 History: TypeAlias = dict[str, list[float]]
@@ -35,10 +36,6 @@ def epoch_keys(score_name: str) -> tuple[str, ...]:
     if not score_name:
         return ("loss", "val_loss", "learning_rate", "seconds")
     return ("loss", score_name, "val_loss", f"val_{score_name}", "learning_rate", "seconds")
-
-
-# A call into the engine cannot be interrupted: it should last between these times.
-_SHORT_CALL, _LONG_CALL = 0.012, 0.025
 
 
 @dataclass(frozen=True, repr=False)
@@ -176,7 +173,7 @@ class Loop(Generic[NetworkT]):
     _sums: list[NDArray[np.float64]] = field(default_factory=list)  # of parameters to average
     _steps: int = 0  # in closed epochs
     _samples: int = 0
-    _batches_at_once: int = 1
+    _pace: steps.Pace = field(default_factory=steps.Pace)
 
     def run(self) -> TrainResult[NetworkT]:
         """Train; see `twolayer_ext.train` for what is raised."""
@@ -247,18 +244,14 @@ class Loop(Generic[NetworkT]):
         """Run as many batches as take about 20 ms."""
         self._look()
         size = self.plan.batch_size
-        begin, end = epoch.done, min(epoch.done + self._batches_at_once, len(epoch.losses))
+        begin, end = epoch.done, min(epoch.done + self._pace.batches, len(epoch.losses))
         rows = epoch.order[begin * size : end * size]
         before = time.perf_counter()
         do = self._own_steps if isinstance(self.loss, CustomLoss) else self._steps_of_engine
-        steps, scores = do(rows, epoch.rates[begin:end], epoch.losses[begin:end])
-        seconds = time.perf_counter() - before
-        if seconds < _SHORT_CALL and end - begin == self._batches_at_once:
-            self._batches_at_once *= 2
-        elif seconds > _LONG_CALL:
-            self._batches_at_once = max(1, (end - begin) // 2)
-        epoch.done += steps
-        epoch.samples += min(steps * size, len(rows))
+        done, scores = do(rows, epoch.rates[begin:end], epoch.losses[begin:end])
+        self._pace.follow(end - begin, time.perf_counter() - before)
+        epoch.done += done
+        epoch.samples += min(done * size, len(rows))
         epoch.scores += scores
 
     def _steps_of_engine(
@@ -269,20 +262,12 @@ class Loop(Generic[NetworkT]):
 
     def _own_steps(self, rows: RowNumbers, rates: Weights, losses: Weights) -> tuple[int, float]:
         """Do the same with a loss that is a function, called between the halves of each step."""
-        data, loss, size = self.data, self.loss, self.plan.batch_size
-        scores = 0.0
-        for step in range(len(losses)):
-            batch = rows[step * size : (step + 1) * size]
-            outputs = self.trainer.begin(data.x, batch)
-            targets = data.targets[batch]
-            of_samples, gradient = loss.value_and_gradient(outputs, targets)
-            scores += float(loss.score(outputs, targets, self._score_scale).sum(dtype=np.float64))
-            losses[step] = self.trainer.finish(
-                data.x, batch, of_samples, gradient, float(rates[step]), data.weights
-            )
-            if not math.isfinite(losses[step]):
-                return step + 1, scores
-        return len(losses), scores
+        data = self.data
+        assert isinstance(self.loss, CustomLoss)
+        return steps.of_function(
+            self.trainer, self.loss, data.x, data.targets, rows, rates, losses,
+            batch_size=self.plan.batch_size, weights=data.weights, score_scale=self._score_scale,
+        )  # fmt: skip
 
     @cached_property
     def _score_scale(self) -> Weights | None:

@@ -1,5 +1,8 @@
 #include "network.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <functional>
 #include <stdexcept>
 #include <type_traits>
@@ -30,6 +33,37 @@ py::list gradient_arrays(const Network<T>& network, const Gradients<T>& gradient
     layers.append(std::move(arrays));
   }
   return layers;
+}
+
+// Whether x is a matrix of that type, in C order, without a number that is not finite.
+template <class X>
+bool finite_matrix(const py::object& x, std::int64_t columns) {
+  if (!py::isinstance<Array<X>>(x)) return false;
+  const auto matrix = py::reinterpret_borrow<Array<X>>(x);
+  if (matrix.ndim() != 2 || matrix.shape(0) == 0 || matrix.shape(1) != columns) return false;
+  const X* values = matrix.data();
+  if (reinterpret_cast<std::uintptr_t>(values) % sizeof(X) != 0) return false;
+  bool finite = true;
+  for (py::ssize_t i = 0; i < matrix.size(); ++i) finite &= std::isfinite(values[i]);
+  return finite;
+}
+
+// Whether the array is (rows, columns), or (columns,) of one row, and holds what the panels do.
+template <class T>
+bool holds(const py::handle& array, std::int64_t rows, std::int64_t columns, const T* panels) {
+  if (!py::isinstance<Array<T>>(array)) return false;
+  const auto from = py::reinterpret_borrow<Array<T>>(array);
+  const bool matrix = from.ndim() == 2 && from.shape(0) == rows && from.shape(1) == columns;
+  const bool vector = rows == 1 && from.ndim() == 1 && from.shape(0) == columns;
+  if (!matrix && !vector) return false;
+  const T* values = from.data();
+  for (std::int64_t begin = 0; begin < columns; begin += panel_width) {
+    const auto bytes = static_cast<std::size_t>(std::min(panel_width, columns - begin)) * sizeof(T);
+    for (std::int64_t r = 0; r < rows; ++r, panels += panel_width) {
+      if (std::memcmp(values + r * columns + begin, panels, bytes) != 0) return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace
@@ -151,6 +185,26 @@ py::array BoundNetwork::predictions(const py::object& x, const std::optional<Ind
   });
 }
 
+py::object BoundNetwork::predictions_if_plain(const py::object& x, const py::list& weights,
+                                              const py::list& biases,
+                                              const LossOptions& loss) const {
+  if (!finite_matrix<double>(x, inputs()) && !finite_matrix<float>(x, inputs())) return py::none();
+  const bool same = visit([&](const auto& network) {
+    const std::size_t count = network.layers.size();
+    if (weights.size() != count || biases.size() != count) return false;
+    for (std::size_t l = 0; l < count; ++l) {
+      const auto& layer = network.layers[l];
+      if (!holds(weights[l], layer.inputs, layer.outputs, layer.weights.data()) ||
+          !holds(biases[l], 1, layer.outputs, layer.bias.data())) {
+        return false;
+      }
+    }
+    return true;
+  });
+  if (!same) return py::none();
+  return predictions(x, std::nullopt, loss, 1, std::nullopt);
+}
+
 py::tuple BoundNetwork::evaluate(const py::object& x, const py::object& targets,
                                  const std::optional<Indices>& rows, const LossOptions& loss,
                                  int threads) const {
@@ -251,6 +305,8 @@ void register_network(py::module_& m) {
            arg("mirrored_as") = py::none())
       .def("predictions", &BoundNetwork::predictions, arg("x"), arg("rows").noconvert(),
            arg("loss"), arg("threads"), arg("mirrored_as") = py::none())
+      .def("predictions_if_plain", &BoundNetwork::predictions_if_plain, arg("x"), arg("weights"),
+           arg("biases"), arg("loss"))
       .def("evaluate", &BoundNetwork::evaluate, arg("x"), arg("targets"), arg("rows").noconvert(),
            arg("loss"), arg("threads"))
       .def("loss_and_gradients", &BoundNetwork::loss_and_gradients, arg("x"), arg("targets"),

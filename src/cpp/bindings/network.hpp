@@ -63,6 +63,11 @@ class BoundNetwork {
   py::array predictions(const py::object& x, const std::optional<Indices>& rows,
                         const LossOptions& loss, int threads,
                         const std::optional<ImageShape>& mirrored_as) const;
+  // The predictions for all rows of x on one thread, where there is nothing to convert and nothing
+  // has changed: x is a C-contiguous matrix of finite float32 or float64, and weights and biases
+  // are those that the network holds, to the bit. Else None.
+  py::object predictions_if_plain(const py::object& x, const py::list& weights,
+                                  const py::list& biases, const LossOptions& loss) const;
   py::tuple evaluate(const py::object& x, const py::object& targets,
                      const std::optional<Indices>& rows, const LossOptions& loss,
                      int threads) const;
