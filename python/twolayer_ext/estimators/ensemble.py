@@ -12,7 +12,7 @@ from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from twolayer_ext.estimators.reports import Watch
+from twolayer_ext.estimators.reports import Watch, fit_begins
 from twolayer_ext.sweeping.side_by_side import Task, run_side_by_side
 from twolayer_ext.training.progress import RunsProgress
 
@@ -39,6 +39,7 @@ def fit(
         return run
 
     lock = threading.Lock()
+    context = fit_begins(estimator, X=X, y=y)
     try:
         for net in nets:
             _follow(estimator, net)
@@ -56,6 +57,12 @@ def fit(
             _follow(estimator, net)
     estimator.n_iter_ = max(net.n_iter_ for net in nets)
     estimator.loss_ = float(np.mean([net.loss_ for net in nets]))
+    if context is not None:
+        # A copy of the estimator, as it is, is the fitted one.
+        attributes = {"n_layers_": nets[0].n_layers_, "out_activation_": nets[0].out_activation_}
+        context.call_on_fit_task_end(
+            estimator=estimator, X=X, y=y, reconstruction_attributes=attributes
+        )
 
 
 def _members(estimator: Any) -> list[Any]:
@@ -78,11 +85,11 @@ def _follow(estimator: Any, net: Any) -> None:
             setattr(net, name, value)
 
 
-def _one_at_a_time(lock: threading.Lock, callback: Any) -> Any:
+def _one_at_a_time(lock: threading.Lock, callback: Any) -> None:
     if not callable(callback):
         return callback  # a member's fit says what is wrong with it
 
-    def called(event: Any) -> Any:
+    def called(event: Any) -> None:
         with lock:
             return callback(event)
 

@@ -88,10 +88,7 @@ class Reports:
         self.shown = estimator.progress is not False
         self.epoch = 0
         self.history: dict[str, list[float]] = {}
-        self.context = None
-        if hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx"):
-            self.context = estimator._init_callback_context(max_subtasks=None)
-            self.context.call_on_fit_task_begin(estimator=estimator, **self._of_task())
+        self.context = fit_begins(estimator, **self._of_task())
         self.task: Any = None
         if held_out is not None:
             for name in ("validation_loss_curve_", "validation_scores_"):
@@ -205,6 +202,15 @@ class Reports:
             self.estimator._task, np.zeros(outputs), np.ones(outputs),
         )  # fmt: skip
         return Network.from_state(state)
+
+
+def fit_begins(estimator: Any, **of_task: Any) -> Any:
+    """Tell scikit-learn's callbacks; return the context for more, or None where there are none."""
+    if not (hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx")):
+        return None
+    context = estimator._init_callback_context(max_subtasks=None)
+    context.call_on_fit_task_begin(estimator=estimator, **of_task)
+    return context
 
 
 def _callbacks(given: Iterable[Any] | None) -> tuple[Any, ...]:
