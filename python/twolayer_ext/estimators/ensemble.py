@@ -85,11 +85,11 @@ def _follow(estimator: Any, net: Any) -> None:
             setattr(net, name, value)
 
 
-def _one_at_a_time(lock: threading.Lock, callback: Any) -> None:
+def _one_at_a_time(lock: threading.Lock, callback: Any) -> Any:
     if not callable(callback):
         return callback  # a member's fit says what is wrong with it
 
-    def called(event: Any) -> None:
+    def called(event: Any) -> Any:
         with lock:
             return callback(event)
 
