@@ -108,8 +108,7 @@ void measure(const char* type, const std::vector<std::int64_t>& sizes, std::int6
   const OptimizerStep<T> step = optimizer.begin_step(1e-6, optimizer.powers);
   const Kernels<T>& kernel = kernels<T>();
   const Products<P>& product = products<P>();
-  Barrier barrier(1);
-  const Member alone(0, 1, barrier);
+  Team alone(1);
   work.operands.prepare(network, data, alone);
 
   std::printf("%s", type);

@@ -112,7 +112,7 @@ def compile_with(machine: Machine, *arguments: str) -> None:
 
 @functools.cache
 def openmp(machine: Machine) -> tuple[str, ...]:
-    """Return the flag that turns on OpenMP, if that works; without it all runs on one thread."""
+    """Return the flag that turns on OpenMP, if that works; without it its limits are not heard."""
     command = [*machine.compiler, "-fopenmp", "-x", "c++", "-E", "-include", "omp.h", "-"]
     done = subprocess.run(command, input=b"", capture_output=True, timeout=1800, check=False)
     return ("-fopenmp",) if done.returncode == 0 else ()
@@ -124,7 +124,7 @@ def build_with_core(
     """Compile files of tests/cpp and link them with the core; extra flags come last, and win."""
     of_all = sources(machine.processor)
     options = {ROOT / "tests" / "cpp" / file: () for file in files} | of_all.options
-    common = [*of_all.flags, *openmp(machine), *extra_flags]
+    common = [*of_all.flags, *openmp(machine), "-pthread", *extra_flags]
 
     def compile_one(file: Path) -> str:
         result = str(folder / f"{file.stem}.o")

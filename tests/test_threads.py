@@ -1,4 +1,4 @@
-"""Numbers of threads, forks, and calls from several Python threads at once."""
+"""Threads and caches: how many, how large; forks, and calls from several Python threads at once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,8 +31,16 @@ def same(a, b):
     )
 
 
-def default_threads(**environment):
-    code = "from twolayer_ext import checks; print(checks.thread_count(None))"
+LINUX = sys.platform == "linux"
+
+
+def running_threads():
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+def printed(
+    code="from twolayer_ext import checks; print(checks.thread_count(None))", **environment
+):
     kept = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -46,26 +55,43 @@ def default_threads(**environment):
 
 @pytest.mark.skipif(not tl.build_info()["openmp"], reason="built without OpenMP: always one thread")
 def test_default_follows_the_environment():
-    assert default_threads(OMP_NUM_THREADS="3") == 3
-    assert default_threads(OMP_NUM_THREADS="2,4") == 2
-    assert default_threads(OMP_NUM_THREADS="1000000") == 4096
+    assert printed(OMP_NUM_THREADS="3") == 3
+    assert printed(OMP_NUM_THREADS="2,4") == 2
+    assert printed(OMP_NUM_THREADS="1000000") == 4096
+
+
+@pytest.mark.skipif(not tl.build_info()["openmp"], reason="built without OpenMP: no limits to heed")
+def test_default_heeds_threadpoolctl():
+    pytest.importorskip("threadpoolctl", reason="threadpoolctl is not installed")
+    code = """
+from threadpoolctl import threadpool_limits
+from twolayer_ext import checks
+before = checks.thread_count(None)
+with threadpool_limits(2):
+    inside = checks.thread_count(None)
+assert checks.thread_count(None) == before == 3, before
+print(inside)
+"""
+    assert printed(code, OMP_NUM_THREADS="3") == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs CPU affinity")
 def test_default_is_at_most_the_cpus_of_this_process():
-    assert 1 <= default_threads() <= len(os.sched_getaffinity(0))
+    assert 1 <= printed() <= len(os.sched_getaffinity(0))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:.*fork.*multithreaded:RuntimeWarning")  # JAX, if imported
 def test_a_forked_child_trains_to_the_same_bits_and_does_not_hang():
-    wanted = trained()  # starts the runtime's threads, which a fork does not copy
+    wanted = trained()  # starts threads, which a fork does not copy
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
             status = 0 if same(trained(), wanted) else 2
+            if status == 0 and LINUX and running_threads() < 2:
+                status = 3  # a team of one
         finally:
             os._exit(status)
     waiter = threading.Timer(60, os.kill, (pid, 9))
@@ -89,3 +115,34 @@ def test_python_threads_train_side_by_side():
         worker.join(timeout=1800)
     assert all(network is not None for network in got)
     assert all(same(a, b) for a, b in zip(got, wanted, strict=True))
+
+
+@pytest.mark.skipif(not LINUX, reason="threads are counted in /proc")
+def test_python_threads_share_their_helpers():
+    code = """
+import os, threading
+import numpy as np
+import twolayer_ext as tl
+x = np.random.default_rng(0).standard_normal((400, 300))
+y = np.arange(400) % 10
+most = 0
+def work():
+    global most
+    tl.train(x, y, hidden_sizes=(200,), batch_size=200, threads=3, epochs=3, progress=False)
+    most = max(most, len(os.listdir("/proc/self/task")))
+before = len(os.listdir("/proc/self/task"))
+workers = [threading.Thread(target=work) for _ in range(8)]
+for worker in workers: worker.start()
+for worker in workers: worker.join()
+print(most - before - len(workers))
+"""
+    helpers = printed(code)
+    assert helpers <= max(2, len(os.sched_getaffinity(0)) - 1)
+
+
+def test_caches_are_the_systems_or_the_variables():
+    code = "import twolayer_ext as tl; print(sum(tl.build_info()['caches']))"
+    assert printed(code) > 0
+    assert printed(code, TWOLAYER_CACHES="1,20,300") == 321
+    here = tl.build_info()["caches"]
+    assert printed(code, TWOLAYER_CACHES="7,x") == 7 + here[1] + here[2]

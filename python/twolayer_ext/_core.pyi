@@ -61,12 +61,14 @@ class Network:
     ) -> None: ...
     def layer(self, index: int) -> tuple[NDArray[Any], NDArray[Any]]: ...
     def set_layer(self, index: int, weights: NDArray[Any], bias: NDArray[Any]) -> None: ...
+    def holds(self, weights: list[Any], biases: list[Any]) -> bool: ...
     def forward(
         self,
         x: _Rows,
         rows: NDArray[np.int64] | None,
         threads: int,
         mirrored_as: tuple[int, int, int] | None = None,
+        compute_dtype: str | None = None,
     ) -> NDArray[Any]: ...
     def predictions(
         self,
@@ -75,9 +77,15 @@ class Network:
         loss: Loss,
         threads: int,
         mirrored_as: tuple[int, int, int] | None = None,
+        compute_dtype: str | None = None,
     ) -> NDArray[Any]: ...
-    def predictions_if_plain(
-        self, x: NDArray[Any], weights: list[Any], biases: list[Any], loss: Loss
+    def infer(
+        self,
+        x: object,
+        loss: Loss | None,
+        largest: bool,
+        threads: int,
+        compute_dtype: str | None = None,
     ) -> NDArray[Any] | None: ...
     def evaluate(
         self,

@@ -71,10 +71,12 @@ class EngineNetwork(Protocol):
         rows: RowNumbers | None,
         threads: int,
         mirrored_as: ImageShape | None = None,
+        compute_dtype: str | None = None,
     ) -> Array:
         """Return the outputs (N, K) of x[rows].
 
         With an image shape (channels, height, width), of those images mirrored left to right.
+        compute_dtype: None, or "bfloat16" for rounded operands.
         """
 
     def predictions(
@@ -84,8 +86,19 @@ class EngineNetwork(Protocol):
         loss: Any,
         threads: int,
         mirrored_as: ImageShape | None = None,
+        compute_dtype: str | None = None,
     ) -> Array:
         """Return what the loss takes the outputs for (N, K): probabilities, means, values."""
+
+    def infer(
+        self, x: Array, loss: Any, largest: bool, threads: int, compute_dtype: str | None = None
+    ) -> Array | None:
+        """Return what there is to know of an array that may be anything, or None.
+
+        The outputs (N, K), with a loss what it takes them for, or with `largest` the numbers (N,)
+        of the largest. None unless x is (N, D) of finite numbers that the engine reads as they
+        are: then there is more to do or to say about it. threads: 0 for the default.
+        """
 
     def evaluate(
         self, x: Rows, targets: Array, rows: RowNumbers | None, loss: Any, threads: int

@@ -10,6 +10,7 @@ from twolayer_ext.optimizers import Optimizer, OptimizerName
 
 __all__ = [
     "ActivationName",
+    "ComputeDtypeName",
     "DtypeName",
     "InitName",
     "LossArgument",
@@ -24,3 +25,4 @@ OptimizerArgument: TypeAlias = OptimizerName | Optimizer
 InitName: TypeAlias = Literal["auto", "he", "glorot", "lecun"]
 NormalizeName: TypeAlias = Literal["standard", "center", "scale"]
 DtypeName: TypeAlias = Literal["float32", "float64"]
+ComputeDtypeName: TypeAlias = Literal["float32", "float64", "bfloat16"]

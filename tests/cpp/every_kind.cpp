@@ -329,11 +329,16 @@ class Kind {
   void add_inference(Hash& hash, const twolayer::Data& data) const {
     std::vector<T> values(index(count * outputs_));
     const twolayer::Data inputs{data.x};
-    twolayer::predict_outputs(start_, inputs, rows(), threads_, std::nullopt, values.data());
+    const twolayer::Rows all = rows();
+    twolayer::Spare<twolayer::Exact<T>> spare;
+    twolayer::outputs<twolayer::Exact<T>>({start_, inputs, all, loss_, threads_}, spare, never,
+                                          values.data());
     hash.add(values.data(), values.size());
-    twolayer::predict(start_, inputs, rows(), loss_, threads_, std::nullopt, values.data());
+    twolayer::predictions<twolayer::Exact<T>>({start_, inputs, all, loss_, threads_}, spare, never,
+                                              values.data());
     hash.add(values.data(), values.size());
-    const auto score = twolayer::evaluate(start_, data, rows(), loss_, threads_);
+    const auto score =
+        *twolayer::evaluate<twolayer::Exact<T>>({start_, data, all, loss_, threads_}, spare, never);
     hash.add(&score.loss, 1);
     hash.add(&score.score, 1);
   }

@@ -38,10 +38,14 @@ void add_shape(Hash& hash, Generator& generator, const std::vector<std::int64_t>
   add_parameters(hash, network);
 
   std::vector<T> probabilities(index(count * sizes.back()));
-  twolayer::predict(network, samples.without_labels(), rows, cross_entropy(), threads, std::nullopt,
-                    probabilities.data());
+  twolayer::Spare<twolayer::Exact<T>> spare;
+  const twolayer::Data unlabelled = samples.without_labels();
+  const twolayer::LossOptions of_loss = cross_entropy();
+  twolayer::predictions<twolayer::Exact<T>>({network, unlabelled, rows, of_loss, threads}, spare,
+                                            never, probabilities.data());
   hash.add(probabilities.data(), probabilities.size());
-  const auto score = twolayer::evaluate(network, data, rows, cross_entropy(), threads);
+  const auto score = *twolayer::evaluate<twolayer::Exact<T>>(
+      {network, data, rows, of_loss, threads}, spare, never);
   const std::int64_t correct = std::llround(score.score * static_cast<double>(count));
   hash.add(&score.loss, 1);
   hash.add(&correct, 1);
@@ -104,8 +108,10 @@ void add_techniques(Hash& hash, Generator& generator, const std::vector<std::int
   std::vector<T> probabilities(index(count * sizes.back()));
   twolayer::Augmentation mirrored = augmentation_of(height, width, 0, 0);
   mirrored.flip = twolayer::Augmentation::Flip::always;
-  twolayer::predict(network, samples.without_labels(), rows, loss, threads, mirrored,
-                    probabilities.data());
+  twolayer::Spare<twolayer::Exact<T>> spare;
+  const twolayer::Data unlabelled = samples.without_labels();
+  twolayer::predictions<twolayer::Exact<T>>({network, unlabelled, rows, loss, threads, mirrored},
+                                            spare, never, probabilities.data());
   hash.add(probabilities.data(), probabilities.size());
   std::vector<std::vector<T>> gammas;
   for (std::size_t l = 1; techniques.batch_norm && l + 1 < sizes.size(); ++l) {

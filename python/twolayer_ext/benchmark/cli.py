@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from twolayer_ext import checks, tables
 from twolayer_ext.benchmark import machine
 from twolayer_ext.benchmark import report as reports
 from twolayer_ext.benchmark.cases import CASES, cases_named
 from twolayer_ext.benchmark.contenders import TOLERANCES, Contender, own_contenders
+from twolayer_ext.benchmark.estimators import report as estimators_report
+from twolayer_ext.benchmark.estimators.contest import NO_IMAGES, contests
+from twolayer_ext.benchmark.estimators.contest import Settings as ContestSettings
+from twolayer_ext.benchmark.estimators.problems import PROBLEMS, problems_named
 from twolayer_ext.benchmark.peers import peer_contenders
 from twolayer_ext.benchmark.run import CaseResult, Settings, benchmark
 from twolayer_ext.benchmark.time_to_accuracy import report as race_report
@@ -22,6 +27,7 @@ from twolayer_ext.files.writing import check_writable
 
 _ROUNDS = 5
 _QUICK_ROWS = 7000
+_QUICK_CONTEST_ROWS = 400
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         default=_ROUNDS,
-        help="medians are of this many interleaved rounds (default: %(default)s)",
+        help="medians are of this many interleaved rounds, or seeds (default: %(default)s)",
     )
     parser.add_argument("--json", metavar="FILE", help="write everything that was measured")
     parser.add_argument("--plot", metavar="FILE", help="draw bars and roofline (.png, .svg, .pdf)")
@@ -57,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         metavar="PATH",
         help="CIFAR-10, its folder or .tar.gz (default: TWOLAYER_CIFAR10 from the environment, "
-        "else made-up images of its shape)",
+        "else made-up images of its shape, with --estimators none)",
     )
     parser.add_argument(
         "--threads",
@@ -86,10 +92,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --time-to-accuracy: try every contender's settings anew, a few minutes each, "
         "instead of those on record",
     )
+    parser.add_argument(
+        "--estimators",
+        nargs="*",
+        metavar="NAME",
+        help="instead of the cases: MLPClassifier and MLPRegressor beside scikit-learn's, scores "
+        "and times to fit and to predict; all or these of "
+        + ", ".join(problem.name for problem in PROBLEMS),
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the benchmark and print its tables; 1 if a contender was wrong or failed."""
+    if arguments.estimators is not None:
+        return _estimators(arguments)
     if arguments.time_to_accuracy is not None:
         return _time_to_accuracy(arguments)
     if arguments.tune:
@@ -133,11 +149,45 @@ def run(arguments: argparse.Namespace) -> int:
     return _status(contenders, [result.left_out for result in report.results])
 
 
+def _estimators(arguments: argparse.Namespace) -> int:
+    """Compare the estimators with scikit-learn's; 1 if one computed something else."""
+    _refuse(arguments, "estimators", "cases", "dtypes", "plot", "peers", "tune", "time_to_accuracy")
+    problems = problems_named(arguments.estimators)
+    settings = ContestSettings(
+        seeds=checks.integer("--rounds", arguments.rounds, minimum=2),
+        threads=None if arguments.threads is None else checks.thread_count(arguments.threads),
+    )
+    if arguments.quick:
+        settings = replace(settings, shortest=0.001, limit=_QUICK_CONTEST_ROWS, max_iter=3)
+    _check_outputs(arguments)
+    table = tables.Table(estimators_report.HEADINGS, estimators_report.WIDTHS)
+    results, left_out = contests(
+        problems,
+        settings,
+        data=arguments.data,
+        say=_say,
+        done=lambda result: table.row(estimators_report.row(result)),
+    )
+    about = estimators_report.describe(settings)
+    print("".join(f"\n{name}: not timed; {reason}" for name, reason in left_out.items()))
+    print(f"{estimators_report.machine_text(about)}\n\n{estimators_report.summary(results)}")
+    if arguments.json:
+        values = estimators_report.as_json(about, settings, results, left_out)
+        reports.write_json(values, arguments.json)
+    return int(any(reason != NO_IMAGES for reason in left_out.values()))
+
+
+def _refuse(arguments: argparse.Namespace, mode: str, *names: str) -> None:
+    """Raise ValueError if one of these was given beside `mode`."""
+    for name in names:
+        if getattr(arguments, name) not in (None, False):
+            option, other = name.replace("_", "-"), mode.replace("_", "-")
+            raise ValueError(f"--{option}: given; must be left out with --{other}")
+
+
 def _time_to_accuracy(arguments: argparse.Namespace) -> int:
     """Race to the goals and print a table each; 1 if a contender failed."""
-    for name in ("cases", "dtypes"):
-        if getattr(arguments, name) is not None:
-            raise ValueError(f"--{name}: given; must be left out with --time-to-accuracy")
+    _refuse(arguments, "time_to_accuracy", "cases", "dtypes")
     goals = goals_named(arguments.time_to_accuracy)
     rounds = checks.integer("--rounds", arguments.rounds, minimum=1)
     threads = checks.thread_count(arguments.threads)

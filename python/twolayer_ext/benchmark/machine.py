@@ -13,8 +13,6 @@ import twolayer_ext as tl
 from twolayer_ext import _core
 
 PACKAGES = ("numpy", "torch", "jax", "scikit-learn")
-_CPU = Path("/sys/devices/system/cpu/cpu0/cache")
-_USUAL_CACHE = 32 * 2**20  # assumed where the system does not tell
 
 
 def describe(threads: int) -> dict[str, str | int]:
@@ -49,13 +47,8 @@ def cpu_model() -> str:
 
 
 def last_level_cache() -> int:
-    """Return the bytes of the largest cache that this CPU core reaches."""
-    sizes = []
-    for path in _CPU.glob("index*/size"):
-        found = re.fullmatch(r"(\d+)([KM]?)", path.read_text().strip())
-        if found:
-            sizes.append(int(found[1]) * {"": 1, "K": 2**10, "M": 2**20}[found[2]])
-    return max(sizes, default=_USUAL_CACHE)
+    """Return the bytes of the largest cache that a CPU core reaches."""
+    return int(max(tl.build_info()["caches"]))
 
 
 @dataclass

@@ -20,6 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
         "python": platform.python_version(),
         "numpy": np.__version__,
         **{name.replace("isa", "instruction set"): value for name, value in build.items()},
+        "caches": ", ".join(f"{size // 1024} KiB" for size in build["caches"]),
         "threads by default": thread_count(None),
     }
     print(described({name.replace("_", " "): _readable(value) for name, value in lines.items()}))

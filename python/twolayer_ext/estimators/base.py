@@ -290,7 +290,8 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Predicting, ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         state = {**super().__getstate__(), "_twolayer_state": STATE_VERSION}
-        state.pop("_ready", None)
+        for of_this_process in ("_ready", "_task"):
+            state.pop(of_this_process, None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -55,10 +55,9 @@ class Predicting(Parameters):
                 and ready.activation == self.activation
                 and ready.dtype == self.dtype
                 and X.size <= ready.most_values
+                and ready.core.holds(self.coefs_, self.intercepts_)
             ):
-                outputs = ready.core.predictions_if_plain(
-                    X, self.coefs_, self.intercepts_, ready.loss
-                )
+                outputs = ready.core.infer(X, ready.loss, False, 1)
                 if outputs is not None:
                     return outputs
         return self._checked_outputs(X)

@@ -274,7 +274,7 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
 
     def _r2(self, y: ArrayLike, predicted: Array, sample_weight: ArrayLike | None) -> float:
         """Return R² of outputs (N, K), where a target has several of the middle one."""
-        loss = self._task.loss
+        loss = make(self.loss)
         if not loss.score_name:
             raise ValueError(
                 f"loss: {loss}, whose outputs are no predictions of y; must have no width of its "
@@ -302,8 +302,6 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
         ValueError
             The loss is a function whose outputs are no predictions.
         """
-        if getattr(self, "_task", None) is None:
-            return float(super().score(X, y, sample_weight))
         return self._r2(y, self._outputs(X), sample_weight)
 
     @available_if(lambda estimator: estimator._check_solver())
@@ -347,5 +345,7 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
         outputs = self._outputs(X)
         if outputs.shape[1] == 1:
             return outputs.ravel()
-        task = self.__dict__.get("_task")
-        return outputs if task is None else task.decode(outputs)
+        levels = make(self.loss).outputs_per_target
+        if 1 < levels < outputs.shape[1]:
+            return outputs.reshape(len(outputs), -1, levels)
+        return outputs

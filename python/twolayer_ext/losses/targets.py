@@ -138,13 +138,17 @@ class Task:
             holds = (predictions > even).astype(np.int64)
             return holds if self.classes is None else np.asarray(self.classes[holds[:, 0]])
         if self.classes is not None:
-            return np.asarray(self.classes[predictions.argmax(axis=1)])
+            return self.labels(predictions.argmax(axis=1))
         several = self.loss.outputs_per_target
         if self.single:
             return predictions[:, 0] if self.outputs == 1 else predictions
         if several > 1:
             return predictions.reshape(len(predictions), self.columns, several)
         return predictions
+
+    def labels(self, numbers: Array) -> Array:
+        """Return the labels (N,) of classes by their numbers."""
+        return np.asarray(self.classes)[numbers]
 
     def probabilities(self, predictions: Array) -> Array:
         """Return what `predict_proba` gives: (N, C), or for a matrix of labels (N, K).

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from twolayer_ext import checks, frames
 from twolayer_ext.checks import Array
 from twolayer_ext.engine import Gradients, ImageShape
+from twolayer_ext.names import ComputeDtypeName
 from twolayer_ext.network import scoring, techniques
 from twolayer_ext.network.parts import NetworkParts
 from twolayer_ext.rows import Rows, as_rows, part
@@ -44,7 +45,7 @@ class NetworkBase(NetworkParts):
         ValueError, TypeError
             `x` has another number of features, no rows, or values that are not finite numbers.
         """
-        return self._outputs(self._rows(x), checks.thread_count(threads), None, of_loss=False)
+        return self._answer(x, threads, None, None, of_loss=False)
 
     def predict(
         self,
@@ -52,6 +53,8 @@ class NetworkBase(NetworkParts):
         *,
         threads: int | None = None,
         average_mirrored: ImageShape | None = None,
+        compute_dtype: ComputeDtypeName | None = None,
+        out: Array | None = None,
     ) -> Array:
         """Return the class of every row, its labels, or its values: what y held in training.
 
@@ -65,6 +68,11 @@ class NetworkBase(NetworkParts):
         average_mirrored : (channels, height, width), optional
             Rows are images of this shape, channel after channel: let the mean of the
             predictions for an image and for its mirror image decide.
+        compute_dtype : {None, "bfloat16"}, default None
+            As `train` takes it: with "bfloat16" the operands of products are rounded to 8 bits,
+            which is up to twice as fast where the CPU has AVX512-BF16. Dense rows only.
+        out : ndarray, optional
+            Where to put the result, of its shape and dtype; it is returned.
 
         Returns
         -------
@@ -77,13 +85,17 @@ class NetworkBase(NetworkParts):
         ------
         ValueError, TypeError
             `x` has another number of features, no rows, or values that are not finite numbers;
-            `average_mirrored` does not make up the features.
+            `average_mirrored` does not make up the features; `out` does not fit the result.
         """
-        shape = self._image_shape(average_mirrored)
-        rows, count = self._rows(x), checks.thread_count(threads)
-        if self.task.loss.score_name == "accuracy" and shape is None:
-            return self.task.decode(self._outputs(rows, count, None, of_loss=False), even=0.0)
-        return self.task.decode(self._outputs(rows, count, shape, of_loss=True))
+        if average_mirrored is not None or self.task.loss.score_name != "accuracy":
+            shape = self._image_shape(average_mirrored)
+            values = self._answer(x, threads, shape, compute_dtype, of_loss=True)
+            return _put(self.task.decode(values), out)
+        if self.task.loss.takes == "indicators":
+            values = self._answer(x, threads, None, compute_dtype, of_loss=False)
+            return _put(self.task.decode(values, even=0.0), out)
+        numbers = self._answer(x, threads, None, compute_dtype, of_loss=False, largest=True)
+        return _put(self.task.labels(numbers), out)
 
     def predict_proba(
         self,
@@ -91,6 +103,8 @@ class NetworkBase(NetworkParts):
         *,
         threads: int | None = None,
         average_mirrored: ImageShape | None = None,
+        compute_dtype: ComputeDtypeName | None = None,
+        out: Array | None = None,
     ) -> Array:
         """Return the probability of every class, or of every label of a matrix, for every row.
 
@@ -103,8 +117,8 @@ class NetworkBase(NetworkParts):
         if not self.task.loss.has_probabilities:
             self.task.probabilities(np.empty((0, self._layer_sizes[-1])))
         shape = self._image_shape(average_mirrored)
-        outputs = self._outputs(self._rows(x), checks.thread_count(threads), shape, of_loss=True)
-        return self.task.probabilities(outputs)
+        outputs = self._answer(x, threads, shape, compute_dtype, of_loss=True)
+        return _put(self.task.probabilities(outputs), out)
 
     def evaluate(
         self, x: ArrayLike, y: ArrayLike, *, threads: int | None = None
@@ -236,24 +250,53 @@ class NetworkBase(NetworkParts):
         features = self._layer_sizes[0]
         return techniques.image_shape("average_mirrored", average_mirrored, features)
 
-    def _outputs(
-        self, rows: Rows, threads: int, mirrored_as: ImageShape | None, *, of_loss: bool
+    def _answer(
+        self,
+        x: Any,
+        threads: int | None,
+        mirrored_as: ImageShape | None,
+        compute_dtype: str | None,
+        *,
+        of_loss: bool,
+        largest: bool = False,
     ) -> Array:
-        """Return outputs (N, K), or with `of_loss` what the loss makes of them."""
-        if mirrored_as is not None and not isinstance(rows, np.ndarray):
-            raise ValueError("average_mirrored: with a sparse matrix; must be None")
+        """Return outputs (N, K), what the loss makes of them, or numbers of the largest (N,)."""
+        if compute_dtype is not None:
+            compute_dtype = checks.compute_dtype_name(compute_dtype, self._dtype)
+            compute_dtype = None if compute_dtype == self._dtype else compute_dtype
+        loss = self._loss_of_engine() if of_loss else None
+        if mirrored_as is None and type(x) is np.ndarray:
+            count = 0 if threads is None else checks.thread_count(threads)
+            quick = self.core.infer(x, loss, largest, count, compute_dtype)
+            if quick is not None:
+                return quick
+        rows, count = self._rows(x), checks.thread_count(threads)
+        if not isinstance(rows, np.ndarray):
+            for name, given in (
+                ("average_mirrored", mirrored_as),
+                ("compute_dtype", compute_dtype),
+            ):
+                if given is not None:
+                    raise ValueError(f"{name}: with a sparse matrix; must be None")
         result = np.empty((len(rows), self._layer_sizes[-1]), self._dtype)
-        loss = self.engine.loss(self.task.loss, self._layer_sizes[-1], None)
         for chosen in scoring.parts(self._layer_sizes, len(rows)):
             block = part(rows, chosen)
-            if not of_loss:
-                result[chosen] = self.core.forward(block, None, threads)
+            if loss is None:
+                result[chosen] = self.core.forward(block, None, count, None, compute_dtype)
                 continue
-            result[chosen] = self.core.predictions(block, None, loss, threads)
+            result[chosen] = self.core.predictions(block, None, loss, count, None, compute_dtype)
             if mirrored_as is not None:
-                result[chosen] += self.core.predictions(block, None, loss, threads, mirrored_as)
-                result[chosen] /= 2
-        return result
+                mirrored = self.core.predictions(
+                    block, None, loss, count, mirrored_as, compute_dtype
+                )
+                result[chosen] = (result[chosen] + mirrored) / 2
+        return result.argmax(axis=1) if largest else result
+
+    def _loss_of_engine(self) -> Any:
+        if self._prepared is None or self._prepared[0] is not self.task:
+            loss = self.engine.loss(self.task.loss, self._layer_sizes[-1], None)
+            self._prepared = (self.task, loss)
+        return self._prepared[1]
 
     def check_gammas(self, values: Sequence[ArrayLike]) -> list[Array]:
         """Return factors of batch normalisation as the engine reads them."""
@@ -284,3 +327,19 @@ class NetworkBase(NetworkParts):
             f"{module}{type(self).__name__}(layer_sizes={self._layer_sizes}, "
             f"activation={self._activation!r}, {loss}dtype={self._dtype!r})"
         )
+
+
+def _put(result: Array, out: Array | None) -> Array:
+    """Return `result`, or `out` with the result in it."""
+    if out is None:
+        return result
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: {type(out).__name__}; must be an ndarray")
+    if out.shape != result.shape or out.dtype != result.dtype or not out.flags.writeable:
+        writeable = "" if out.flags.writeable else "read-only "
+        raise ValueError(
+            f"out: {writeable}{out.dtype} of shape {out.shape}; "
+            f"must be {result.dtype} of shape {result.shape}, and writeable"
+        )
+    out[...] = result
+    return out

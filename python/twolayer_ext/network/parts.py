@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -86,6 +86,7 @@ class NetworkParts:
         self._output_scale = state.output_scale.copy()
         self._feature_names = state.feature_names
         self.task: Task = state.task
+        self._prepared: tuple[Task, Any] | None = None  # the task, and its loss for the engine
         self.core = self.engine.network(state.layer_sizes, state.activation, state.dtype)
         self.core.set_normalization(self._shift, self._scale)
         if self._output_shift.any() or (self._output_scale != 1).any():

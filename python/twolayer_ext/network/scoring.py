@@ -14,12 +14,12 @@ from twolayer_ext.engine import Engine, EngineNetwork, Gradients, RowNumbers, We
 from twolayer_ext.losses import CustomLoss, Task
 from twolayer_ext.rows import Rows, part, take
 
-# Work of one call into the engine, in multiply-adds: some milliseconds at most where there are
-# vector instructions, so that Ctrl-C is honoured between calls, and buffers of bounded size. Not
-# adapted to the clock: the sums of `evaluate` must not depend on how busy the machine is.
-_WORK_AT_ONCE = 2**27
-_VALUES_AT_ONCE = 2**20  # of the widest layer
-_ROWS_AT_ONCE = 4096
+# Work of one call into the engine, in multiply-adds: so that the progress of a validation shows,
+# and the twin's buffers are of bounded size. Not adapted to the clock: the sums of `evaluate` must
+# not depend on how busy the machine is.
+_WORK_AT_ONCE = 2**31
+_VALUES_AT_ONCE = 2**22  # of the widest layer
+_ROWS_AT_ONCE = 2**16
 
 
 class Scored(Protocol):

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from twolayer_ext.checks import Array
 from twolayer_ext.engine import Gradients, ImageShape, RowNumbers, Weights
 from twolayer_ext.losses import Loss
-from twolayer_ext.reference.bfloat16 import Operands
+from twolayer_ext.reference.bfloat16 import Bfloat16Operands, Operands
 from twolayer_ext.reference.chance import dropout_mask, mirrored
 from twolayer_ext.reference.layers import Between
 from twolayer_ext.rows import Rows, dense, take
@@ -157,12 +158,19 @@ class NumpyNetwork:
         return result[::-1]
 
     def outputs(
-        self, x: Rows, rows: RowNumbers | None, mirrored_as: ImageShape | None = None
+        self,
+        x: Rows,
+        rows: RowNumbers | None,
+        mirrored_as: ImageShape | None = None,
+        compute_dtype: str | None = None,
     ) -> Array:
         """Return the outputs (N, K) of x[rows] in the targets' units."""
         if mirrored_as is not None:
             x = mirrored(dense(x), mirrored_as)
-        return self.in_units(self.layers(self.normalized(x, rows))[-1])
+        operands = EXACT
+        if compute_dtype == "bfloat16":
+            operands = Bfloat16Operands.reading(dense(x), self.scale)
+        return self.in_units(self.layers(self.normalized(x, rows), operands=operands)[-1])
 
     def forward(
         self,
@@ -170,10 +178,11 @@ class NumpyNetwork:
         rows: RowNumbers | None,
         threads: int,
         mirrored_as: ImageShape | None = None,
+        compute_dtype: str | None = None,
     ) -> Array:
         """Return the outputs (N, K) of x[rows]."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.outputs(x, rows, mirrored_as)
+            return self.outputs(x, rows, mirrored_as, compute_dtype)
 
     def predictions(
         self,
@@ -182,10 +191,17 @@ class NumpyNetwork:
         loss: TwinLoss,
         threads: int,
         mirrored_as: ImageShape | None = None,
+        compute_dtype: str | None = None,
     ) -> Array:
         """Return what the loss takes the outputs for (N, K)."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return loss.loss.prediction(self.outputs(x, rows, mirrored_as))
+            return loss.loss.prediction(self.outputs(x, rows, mirrored_as, compute_dtype))
+
+    def infer(
+        self, x: Array, loss: Any, largest: bool, threads: int, compute_dtype: str | None = None
+    ) -> Array | None:
+        """Have no quick way."""
+        return None
 
     def evaluate(
         self, x: Rows, targets: Array, rows: RowNumbers | None, loss: TwinLoss, threads: int

@@ -1,6 +1,7 @@
 #include "arguments.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "../kernels/losses/all.hpp"
 #include "register.hpp"
@@ -13,32 +14,35 @@ void require(bool condition, const char* message) {
 
 namespace {
 
+template <class Element>
+constexpr char kind_of() {
+  if constexpr (std::is_same_v<Element, Half> || std::is_floating_point_v<Element>) return 'f';
+  return std::is_unsigned_v<Element> ? 'u' : 'i';
+}
+
 ElementType element_type(const py::array& x, const char* name) {
-  const std::string kind(1, x.dtype().kind());
-  const std::string code = kind + std::to_string(x.itemsize());
-  // NumPy's names follow from kind and size; a byte order that is not the machine's has none.
-  const std::pair<const char*, const char*> kinds[] = {{"u", "uint"}, {"i", "int"}, {"f", "float"}};
-  for (const auto& [letter, word] : kinds) {
-    if (kind != letter || x.dtype().byteorder() == '>') continue;
-    const std::string wanted = word + std::to_string(8 * x.itemsize());
-#define TWOLAYER_NAME(type_name, type) \
-  if (wanted == #type_name) return ElementType::type_name;
+  const py::dtype type = x.dtype();
+  const auto size = static_cast<std::size_t>(type.itemsize());
+  if (type.byteorder() != '>') {
+#define TWOLAYER_NAME(type_name, element) \
+  if (type.kind() == kind_of<element>() && size == sizeof(element)) return ElementType::type_name;
     TWOLAYER_ELEMENT_TYPES(TWOLAYER_NAME)
 #undef TWOLAYER_NAME
   }
-  throw py::type_error(std::string(name) + ": rows of type " + code + " cannot be read");
+  throw py::type_error(std::string(name) + ": rows of type " + type.kind() + std::to_string(size) +
+                       " cannot be read");
 }
 
 View dense_view(const py::array& x, std::int64_t inputs, const char* name) {
-  const std::string text(name);
   if (x.ndim() != 2 || x.shape(1) != inputs) {
-    throw py::value_error(text + ": shape must be (N, " + std::to_string(inputs) + ")");
+    throw py::value_error(std::string(name) + ": shape must be (N, " + std::to_string(inputs) +
+                          ")");
   }
   const py::ssize_t size = x.itemsize();
   const py::ssize_t columns = x.shape(1) > 1 ? x.strides(1) : size;
   if (x.strides(0) % size != 0 || columns % size != 0 ||
       reinterpret_cast<std::uintptr_t>(x.data()) % static_cast<std::uintptr_t>(size) != 0) {
-    throw py::value_error(text + ": elements must be aligned");
+    throw py::value_error(std::string(name) + ": elements must be aligned");
   }
   return {{x.data(), element_type(x, name), x.strides(0), columns}, x.shape(0)};
 }
@@ -69,11 +73,11 @@ View sparse_view(const py::object& x, std::int64_t inputs, const char* name) {
 }  // namespace
 
 View rows_view(const py::object& x, std::int64_t inputs, const char* name) {
-  if (py::hasattr(x, "starts")) return sparse_view(x, inputs, name);
-  if (!py::isinstance<py::array>(x)) {
-    throw py::type_error(std::string(name) + ": must be an array");
+  if (py::isinstance<py::array>(x)) {
+    return dense_view(py::reinterpret_borrow<py::array>(x), inputs, name);
   }
-  return dense_view(py::reinterpret_borrow<py::array>(x), inputs, name);
+  if (py::hasattr(x, "starts")) return sparse_view(x, inputs, name);
+  throw py::type_error(std::string(name) + ": must be an array");
 }
 
 Rows select(const View& view, const std::optional<Indices>& numbers) {

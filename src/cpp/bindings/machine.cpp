@@ -1,4 +1,5 @@
 // What this machine is and can do.
+#include "../core/caches.hpp"
 #include "../core/dispatch.hpp"
 #include "../core/probe.hpp"
 #include "../core/threads.hpp"
@@ -41,6 +42,7 @@ py::dict build_info() {
   info["isa"] = choice.target->name;
   info["isa_reason"] = choice.reason;
   info["bfloat16"] = has_native_bfloat16() ? "native" : "emulated";
+  info["caches"] = py::make_tuple(caches().level1, caches().level2, caches().level3);
   return info;
 }
 

@@ -35,22 +35,9 @@ py::list gradient_arrays(const Network<T>& network, const Gradients<T>& gradient
   return layers;
 }
 
-// Whether x is a matrix of that type, in C order, without a number that is not finite.
-template <class X>
-bool finite_matrix(const py::object& x, std::int64_t columns) {
-  if (!py::isinstance<Array<X>>(x)) return false;
-  const auto matrix = py::reinterpret_borrow<Array<X>>(x);
-  if (matrix.ndim() != 2 || matrix.shape(0) == 0 || matrix.shape(1) != columns) return false;
-  const X* values = matrix.data();
-  if (reinterpret_cast<std::uintptr_t>(values) % sizeof(X) != 0) return false;
-  bool finite = true;
-  for (py::ssize_t i = 0; i < matrix.size(); ++i) finite &= std::isfinite(values[i]);
-  return finite;
-}
-
 // Whether the array is (rows, columns), or (columns,) of one row, and holds what the panels do.
 template <class T>
-bool holds(const py::handle& array, std::int64_t rows, std::int64_t columns, const T* panels) {
+bool same(const py::handle& array, std::int64_t rows, std::int64_t columns, const T* panels) {
   if (!py::isinstance<Array<T>>(array)) return false;
   const auto from = py::reinterpret_borrow<Array<T>>(array);
   const bool matrix = from.ndim() == 2 && from.shape(0) == rows && from.shape(1) == columns;
@@ -145,64 +132,116 @@ void BoundNetwork::set_layer(std::size_t index, const py::array& weights, const 
   });
 }
 
+bool BoundNetwork::holds(const py::list& weights, const py::list& biases) const {
+  return visit([&](const auto& network) {
+    const std::size_t count = network.layers.size();
+    if (weights.size() != count || biases.size() != count) return false;
+    for (std::size_t l = 0; l < count; ++l) {
+      const auto& layer = network.layers[l];
+      if (!same(weights[l], layer.inputs, layer.outputs, layer.weights.data()) ||
+          !same(biases[l], 1, layer.outputs, layer.bias.data())) {
+        return false;
+      }
+    }
+    return true;
+  });
+}
+
 std::optional<Augmentation> BoundNetwork::mirroring(
     const std::optional<ImageShape>& mirrored_as) const {
   if (!mirrored_as) return std::nullopt;
   return augmentation(*mirrored_as, Augmentation::Flip::always, 0, 0, inputs());
 }
 
-py::array BoundNetwork::forward(const py::object& x, const std::optional<Indices>& rows,
-                                int threads, const std::optional<ImageShape>& mirrored_as) const {
-  const View view = rows_view(x, inputs(), "x");
-  const Rows chosen = select(view, rows);
-  const std::optional<Augmentation> change = mirroring(mirrored_as);
-  return visit([&](const auto& network) -> py::array {
-    Array<ScalarOf<decltype(network)>> result({chosen.count, outputs()});
-    auto* to = result.mutable_data();
-    {
-      const py::gil_scoped_release release;
-      predict_outputs(network, Data{view.source}, chosen, threads, change, to);
+py::object BoundNetwork::answer(const View& view, const Rows& rows, const LossOptions* loss,
+                                bool largest, int threads,
+                                const std::optional<Augmentation>& change, bool checked,
+                                const std::optional<std::string>& compute_dtype) const {
+  static const LossOptions none{0};
+  const Data data{view.source};
+  SignalCheck check;
+  const auto ask = [&]<class P>(const auto& network) -> py::object {
+    using T = typename P::Scalar;
+    const Question<T> question{network, data,   rows,   loss != nullptr ? *loss : none,
+                               threads, change, checked};
+    Spare<P>& spare = std::get<Spare<P>>(spares_);
+    const auto put = [&](auto result, const auto& ask_for) -> py::object {
+      auto* to = result.mutable_data();
+      Answer answer;
+      {
+        const py::gil_scoped_release release;
+        answer = ask_for(to);
+      }
+      check.raise();
+      if (answer == Answer::not_finite) return py::none();
+      return result;
+    };
+    const Interrupted interrupted = std::ref(check);
+    if (largest) {
+      return put(Array<std::int64_t>(rows.count), [&](std::int64_t* to) {
+        return twolayer::largest<P>(question, spare, interrupted, to);
+      });
     }
-    return result;
+    return put(Array<T>({rows.count, outputs()}), [&](T* to) {
+      return loss != nullptr ? twolayer::predictions<P>(question, spare, interrupted, to)
+                             : twolayer::outputs<P>(question, spare, interrupted, to);
+    });
+  };
+  return visit([&](const auto& network) {
+    using T = ScalarOf<decltype(network)>;
+    if (!compute_dtype) return ask.template operator()<Exact<T>>(network);
+    if constexpr (std::is_same_v<T, float>) {
+      require(*compute_dtype == "bfloat16" && view.source.starts == nullptr,
+              "compute_dtype: must be None or 'bfloat16', which takes dense rows");
+      return ask.template operator()<Bfloat16>(network);
+    }
+    throw py::value_error("compute_dtype: with a network of float64; must be None");
   });
+}
+
+py::array BoundNetwork::forward(const py::object& x, const std::optional<Indices>& rows,
+                                int threads, const std::optional<ImageShape>& mirrored_as,
+                                const std::optional<std::string>& compute_dtype) const {
+  const View view = rows_view(x, inputs(), "x");
+  return answer(view, select(view, rows), nullptr, false, threads, mirroring(mirrored_as), false,
+                compute_dtype);
 }
 
 py::array BoundNetwork::predictions(const py::object& x, const std::optional<Indices>& rows,
                                     const LossOptions& loss, int threads,
-                                    const std::optional<ImageShape>& mirrored_as) const {
+                                    const std::optional<ImageShape>& mirrored_as,
+                                    const std::optional<std::string>& compute_dtype) const {
   const View view = rows_view(x, inputs(), "x");
-  const Rows chosen = select(view, rows);
-  const std::optional<Augmentation> change = mirroring(mirrored_as);
   require_fits(loss, outputs());
-  return visit([&](const auto& network) -> py::array {
-    Array<ScalarOf<decltype(network)>> result({chosen.count, outputs()});
-    auto* to = result.mutable_data();
-    {
-      const py::gil_scoped_release release;
-      predict(network, Data{view.source}, chosen, loss, threads, change, to);
-    }
-    return result;
-  });
+  return answer(view, select(view, rows), &loss, false, threads, mirroring(mirrored_as), false,
+                compute_dtype);
 }
 
-py::object BoundNetwork::predictions_if_plain(const py::object& x, const py::list& weights,
-                                              const py::list& biases,
-                                              const LossOptions& loss) const {
-  if (!finite_matrix<double>(x, inputs()) && !finite_matrix<float>(x, inputs())) return py::none();
-  const bool same = visit([&](const auto& network) {
-    const std::size_t count = network.layers.size();
-    if (weights.size() != count || biases.size() != count) return false;
-    for (std::size_t l = 0; l < count; ++l) {
-      const auto& layer = network.layers[l];
-      if (!holds(weights[l], layer.inputs, layer.outputs, layer.weights.data()) ||
-          !holds(biases[l], 1, layer.outputs, layer.bias.data())) {
-        return false;
-      }
-    }
-    return true;
-  });
-  if (!same) return py::none();
-  return predictions(x, std::nullopt, loss, 1, std::nullopt);
+// The quick way for arrays that can be read as they are, which looks at their values on the way:
+// None where there is more to say about x.
+py::object BoundNetwork::infer(const py::object& x, const LossOptions* loss, bool largest,
+                               int threads, const std::optional<std::string>& compute_dtype) const {
+  if (!py::isinstance<py::array>(x)) return py::none();
+  const auto array = py::reinterpret_borrow<py::array>(x);
+  if (array.ndim() != 2 || array.shape(0) < 1 || array.shape(1) != inputs()) return py::none();
+  View view;
+  try {
+    view = rows_view(x, inputs(), "x");
+  } catch (const py::builtin_exception&) {
+    return py::none();
+  }
+  if (array.dtype().kind() == 'f' &&
+      (array.itemsize() == 2 || view.source.column_stride != array.itemsize())) {
+    return py::none();
+  }
+  if (loss != nullptr) require_fits(*loss, outputs());
+  const Rows all{nullptr, 0, view.count};
+  if (threads == 0) {
+    const bool small =
+        visit([&](const auto& network) { return useful_threads(network, view.count, 2) == 1; });
+    threads = small ? 1 : default_threads();
+  }
+  return answer(view, all, loss, largest, threads, std::nullopt, true, compute_dtype);
 }
 
 py::tuple BoundNetwork::evaluate(const py::object& x, const py::object& targets,
@@ -215,12 +254,16 @@ py::tuple BoundNetwork::evaluate(const py::object& x, const py::object& targets,
   require(chosen.count > 0, "rows: at least one is needed");
   require(!targets.is_none(), "targets: needed");
   return visit([&](const auto& network) {
-    Score score;
+    using T = ScalarOf<decltype(network)>;
+    SignalCheck check;
+    std::optional<Score> score;
     {
       const py::gil_scoped_release release;
-      score = twolayer::evaluate(network, data, chosen, loss, threads);
+      score = twolayer::evaluate<Exact<T>>({network, data, chosen, loss, threads},
+                                           std::get<Spare<Exact<T>>>(spares_), std::ref(check));
     }
-    return py::make_tuple(score.loss, score.score);
+    check.raise();
+    return py::make_tuple(score->loss, score->score);
   });
 }
 
@@ -301,12 +344,14 @@ void register_network(py::module_& m) {
            arg("scale").noconvert())
       .def("layer", &BoundNetwork::layer, arg("index"))
       .def("set_layer", &BoundNetwork::set_layer, arg("index"), arg("weights"), arg("bias"))
+      .def("holds", &BoundNetwork::holds, arg("weights"), arg("biases"))
       .def("forward", &BoundNetwork::forward, arg("x"), arg("rows").noconvert(), arg("threads"),
-           arg("mirrored_as") = py::none())
+           arg("mirrored_as") = py::none(), arg("compute_dtype") = py::none())
       .def("predictions", &BoundNetwork::predictions, arg("x"), arg("rows").noconvert(),
-           arg("loss"), arg("threads"), arg("mirrored_as") = py::none())
-      .def("predictions_if_plain", &BoundNetwork::predictions_if_plain, arg("x"), arg("weights"),
-           arg("biases"), arg("loss"))
+           arg("loss"), arg("threads"), arg("mirrored_as") = py::none(),
+           arg("compute_dtype") = py::none())
+      .def("infer", &BoundNetwork::infer, arg("x"), arg("loss").none(true), arg("largest"),
+           arg("threads"), arg("compute_dtype") = py::none())
       .def("evaluate", &BoundNetwork::evaluate, arg("x"), arg("targets"), arg("rows").noconvert(),
            arg("loss"), arg("threads"))
       .def("loss_and_gradients", &BoundNetwork::loss_and_gradients, arg("x"), arg("targets"),

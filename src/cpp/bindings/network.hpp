@@ -2,9 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <tuple>
 #include <variant>
 
 #include "../core/gradients.hpp"
+#include "../core/inference.hpp"
 #include "../core/network.hpp"
 #include "arguments.hpp"
 
@@ -58,16 +60,18 @@ class BoundNetwork {
   py::tuple layer(std::size_t index) const;
   void set_layer(std::size_t index, const py::array& weights, const py::array& bias);
 
+  // Whether these are the network's, to the bit: lists of C-contiguous arrays of its dtype.
+  bool holds(const py::list& weights, const py::list& biases) const;
+
   py::array forward(const py::object& x, const std::optional<Indices>& rows, int threads,
-                    const std::optional<ImageShape>& mirrored_as) const;
+                    const std::optional<ImageShape>& mirrored_as,
+                    const std::optional<std::string>& compute_dtype) const;
   py::array predictions(const py::object& x, const std::optional<Indices>& rows,
                         const LossOptions& loss, int threads,
-                        const std::optional<ImageShape>& mirrored_as) const;
-  // The predictions for all rows of x on one thread, where there is nothing to convert and nothing
-  // has changed: x is a C-contiguous matrix of finite float32 or float64, and weights and biases
-  // are those that the network holds, to the bit. Else None.
-  py::object predictions_if_plain(const py::object& x, const py::list& weights,
-                                  const py::list& biases, const LossOptions& loss) const;
+                        const std::optional<ImageShape>& mirrored_as,
+                        const std::optional<std::string>& compute_dtype) const;
+  py::object infer(const py::object& x, const LossOptions* loss, bool largest, int threads,
+                   const std::optional<std::string>& compute_dtype) const;
   py::tuple evaluate(const py::object& x, const py::object& targets,
                      const std::optional<Indices>& rows, const LossOptions& loss,
                      int threads) const;
@@ -80,9 +84,15 @@ class BoundNetwork {
   py::list gradients(const py::object& x, const py::array& doutputs, int threads) const;
 
  private:
+  // Asks with the GIL released: ask(question, spare, interrupted, array's memory), where the array
+  // is (N, K) of the network's dtype, or (N,) row numbers with `largest`. None: not finite.
+  py::object answer(const View& view, const Rows& rows, const LossOptions* loss, bool largest,
+                    int threads, const std::optional<Augmentation>& change, bool checked,
+                    const std::optional<std::string>& compute_dtype) const;
   std::optional<Augmentation> mirroring(const std::optional<ImageShape>& mirrored_as) const;
 
   AnyNetwork network_;
+  mutable std::tuple<Spare<Exact<float>>, Spare<Exact<double>>, Spare<Bfloat16>> spares_;
 };
 
 }  // namespace twolayer

@@ -145,7 +145,8 @@ class BoundOptimizer {
       const OptimizerStep<T> step = own.optimizer.begin_step(learning_rate, own.optimizer.powers);
       ++own.optimizer.steps;
       const py::gil_scoped_release release;
-      parallel(1, [&](const Member& member) { apply(flat, T(1), step, member); });
+      Team alone(1);
+      apply(flat, T(1), step, alone);
       ++network.version;
     });
   }

@@ -21,14 +21,12 @@ BatchNorm<T>::BatchNorm(std::int64_t capacity, std::int64_t outputs)
 }
 
 template <class T>
-void follow_statistics(std::vector<BatchNorm<T>>& norms, std::int64_t samples,
-                       const Member& member) {
+void follow_statistics(std::vector<BatchNorm<T>>& norms, std::int64_t samples) {
   constexpr T momentum = static_cast<T>(0.1);  // as PyTorch's BatchNorm1d has it by default
   if (samples == 1) return;
   for (BatchNorm<T>& norm : norms) {
-    const Range panels = member.share(norm.mean.size() / panel_width);
     const auto follow = [&](const Buffer<T>& of_batch, Buffer<T>& running) {
-      for (std::int64_t i = panels.begin * panel_width; i < panels.end * panel_width; ++i) {
+      for (std::int64_t i = 0; i < running.size(); ++i) {
         T& value = running.data()[i];
         value += momentum * (of_batch.data()[i] - value);
       }
@@ -65,9 +63,9 @@ void fold_statistics(const Network<T>& trained, const std::vector<BatchNorm<T>>&
   ++to.version;
 }
 
-#define TWOLAYER_INSTANTIATE(T)                                                             \
-  template struct BatchNorm<T>;                                                             \
-  template void follow_statistics(std::vector<BatchNorm<T>>&, std::int64_t, const Member&); \
+#define TWOLAYER_INSTANTIATE(T)                                              \
+  template struct BatchNorm<T>;                                              \
+  template void follow_statistics(std::vector<BatchNorm<T>>&, std::int64_t); \
   template void fold_statistics(const Network<T>&, const std::vector<BatchNorm<T>>&, Network<T>&);
 TWOLAYER_INSTANTIATE(float)
 TWOLAYER_INSTANTIATE(double)

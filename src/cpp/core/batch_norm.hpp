@@ -5,7 +5,6 @@
 
 #include "buffer.hpp"
 #include "network.hpp"
-#include "threads.hpp"
 
 namespace twolayer {
 
@@ -27,8 +26,7 @@ struct BatchNorm {
 
 // Moves the running statistics towards a batch's; of the variance, one sample says nothing.
 template <class T>
-void follow_statistics(std::vector<BatchNorm<T>>& norms, std::int64_t samples,
-                       const Member& member);
+void follow_statistics(std::vector<BatchNorm<T>>& norms, std::int64_t samples);
 
 // The trained network with normalisation by the running statistics folded into weights and biases.
 template <class T>

@@ -19,57 +19,54 @@ Operands<Bfloat16>::Operands(const Network<float>& network, std::int64_t capacit
   std::fill_n(ones_.data(), ones_.size(), 1.0f);
 }
 
-void Operands<Bfloat16>::prepare(const Network<float>& network, const Data& data,
-                                 const Member& member) {
+void Operands<Bfloat16>::prepare(const Network<float>& network, const Data& data, Team& team) {
   const bool folded = data.x.type == ElementType::uint8;
   if (version_ == network.version && folded_ == folded) return;
-  member.wait();
-  if (member.rank() == 0) {
-    folded_ = folded;
-    version_ = network.version;
-    fold_ = {network.inverse_scale.data(), rest_.data()};
-    for (std::int64_t i = 0; i < network.sizes[0]; ++i) {
-      const float shift = network.shift.data()[i];
-      whole_.data()[i] = std::floor(std::clamp(shift, 0.0f, 255.0f) + 0.5f);
-      rest_.data()[i] = shift - whole_.data()[i];
-    }
+  folded_ = folded;
+  version_ = network.version;
+  fold_ = {network.inverse_scale.data(), rest_.data()};
+  for (std::int64_t i = 0; i < network.sizes[0]; ++i) {
+    const float shift = network.shift.data()[i];
+    whole_.data()[i] = std::floor(std::clamp(shift, 0.0f, 255.0f) + 0.5f);
+    rest_.data()[i] = shift - whole_.data()[i];
   }
-  member.wait();
-  follow_weights(network, member);
+  follow_weights(network, team);
 }
 
-void Operands<Bfloat16>::follow_weights(const Network<float>& network, const Member& member) {
+void Operands<Bfloat16>::follow_weights(const Network<float>& network, Team& team) {
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     const Layer<float>& layer = network.layers[l];
-    bfloat16_kernels().round_weights(rounding(l, layer), member.share(block_count(layer.inputs)));
+    const RoundedWeights rounded = rounding(l, layer);
+    team.share(block_count(layer.inputs), grain_of_panels(layer.outputs),
+               [&](Range blocks, int) { bfloat16_kernels().round_weights(rounded, blocks); });
   }
-  member.wait();
 }
 
-void Operands<Bfloat16>::gather(Gather<float> from, const Member& member) {
+void Operands<Bfloat16>::gather(Gather<float> from, Team& team) {
   if (folded_) {
     from.shift = whole_.data();
     from.inverse_scale = ones_.data();
   }
-  bfloat16_kernels().gather({from, inputs_[0].both()}, member.share(panel_count(from.inputs)));
-  member.wait();
+  share_gather(team, from,
+               [&](Range panels) { bfloat16_kernels().gather({from, inputs_[0].both()}, panels); });
 }
 
 void Operands<Bfloat16>::round_input(std::size_t l, const float* values, std::int64_t samples,
-                                     const Member& member) {
-  round(values, samples, inputs_[l], member);
+                                     Team& team) {
+  round(values, samples, inputs_[l], team);
 }
 
 void Operands<Bfloat16>::round_doutput(std::size_t l, const float* values, std::int64_t samples,
-                                       const Member& member) {
-  round(values, samples, doutputs_[l], member);
+                                       Team& team) {
+  round(values, samples, doutputs_[l], team);
 }
 
-void Operands<Bfloat16>::round(const float* values, std::int64_t samples, Rounded& to,
-                               const Member& member) {
-  bfloat16_kernels().round_rows({values, samples, to.columns, to.both()},
-                                whole_groups<P>(member.share(samples), samples));
-  member.wait();
+void Operands<Bfloat16>::round(const float* values, std::int64_t samples, Rounded& to, Team& team) {
+  const RoundedRows rounded{values, samples, to.columns, to.both()};
+  team.share(samples, grain_of(of_an_element * static_cast<double>(to.columns)),
+             [&](Range part, int) {
+               bfloat16_kernels().round_rows(rounded, whole_groups<P>(part, samples));
+             });
 }
 
 RoundedWeights Operands<Bfloat16>::rounding(std::size_t l, const Layer<float>& layer) {

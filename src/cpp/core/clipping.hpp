@@ -24,15 +24,16 @@ class Clipping {
 
   // How much of the gradients is to be used. Sums of sums over chunks of fixed size: the order does
   // not depend on the number of threads.
-  T operator()(const std::vector<Flat<T>>& gradients, const Member& member) {
+  T operator()(const std::vector<Flat<T>>& gradients, Team& team) {
     if (largest_norm_ == 0) return T(1);
     T* sums = squares_.data();
     for (const Flat<T>& of : gradients) {
       const std::int64_t chunks = chunk_count(of.size);
-      kernels<T>().sum_squares(of.update.gradient, of.size, member.share(chunks), sums);
+      team.share(chunks, grain_of(of_an_element * chunk), [&](Range part, int) {
+        kernels<T>().sum_squares(of.update.gradient, of.size, part, sums);
+      });
       sums += chunks;
     }
-    member.wait();
     const double norm = std::sqrt(sum(squares_));
     return static_cast<T>(std::min(1.0, largest_norm_ / (norm + 1e-6)));  // as PyTorch
   }

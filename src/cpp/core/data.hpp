@@ -43,6 +43,8 @@ struct LossOptions {
   // Of cross_entropy and logistic: logarithms are those of probabilities clipped to
   // [floor, 1 - floor], as scikit-learn computes them; the gradient is not clipped. 0: from logits.
   double probability_floor = 0;
+
+  bool operator==(const LossOptions&) const = default;
 };
 
 }  // namespace twolayer

@@ -24,9 +24,9 @@ double Gradients<T>::squares_of_weights() const {
 template <class P>
 void store_gradients(const Network<typename P::Scalar>& network, Workspace<P>& work,
                      const Data& data, const Rows& rows, double reg,
-                     Gradients<typename P::Scalar>& to, const Member& member) {
+                     Gradients<typename P::Scalar>& to, Team& team) {
   using T = typename P::Scalar;
-  update_pass(network, work, data, rows, reg, member, [&](std::size_t l) {
+  update_pass(network, work, data, rows, reg, team, [&](std::size_t l) {
     LayerUpdate<T> update{};
     update.weights.parameters = network.layers[l].weights.data();
     update.weights.gradient = to.layers[l].weights.data();
@@ -36,9 +36,8 @@ void store_gradients(const Network<typename P::Scalar>& network, Workspace<P>& w
     return update;
   });
   for (std::size_t l = 0; l < work.norms.size(); ++l) {
-    const Range mine = elements_of(member.share(panel_count(network.layers[l].outputs)));
     const auto copy = [&](const Buffer<T>& from, Buffer<T>& into) {
-      std::copy(from.data() + mine.begin, from.data() + mine.end, into.data() + mine.begin);
+      std::copy_n(from.data(), from.size(), into.data());
     };
     copy(work.norms[l].dbeta, to.layers[l].bias);
     copy(work.norms[l].dgamma, to.layers[l].gamma);
@@ -47,15 +46,13 @@ void store_gradients(const Network<typename P::Scalar>& network, Workspace<P>& w
 
 template <class P>
 void put_gradient(const Network<typename P::Scalar>& network, const Data& data, const Rows& rows,
-                  const typename P::Scalar* doutputs, bool weighted, Workspace<P>& work,
-                  const Member& member) {
+                  const typename P::Scalar* doutputs, bool weighted, Workspace<P>& work) {
   using T = typename P::Scalar;
   const std::int64_t outputs = network.sizes.back();
   const double sum = weighted ? sum_of_weights(data, rows) : 0;
   const T* scale = network.output_scale.data();
   T* to = work.gradient(network.layers.size() - 1);
-  const Range mine = member.share(rows.count);
-  for (std::int64_t n = mine.begin; n < mine.end; ++n) {
+  for (std::int64_t n = 0; n < rows.count; ++n) {
     const T share = static_cast<T>(!weighted ? 1 : sum > 0 ? weight_of(data, rows, n) / sum : 0);
     for (std::int64_t p = 0; p < panel_count(outputs); ++p) {
       T* row = to + (p * rows.count + n) * panel_width;
@@ -67,7 +64,6 @@ void put_gradient(const Network<typename P::Scalar>& network, const Data& data, 
       }
     }
   }
-  member.wait();
 }
 
 namespace {
@@ -76,21 +72,16 @@ template <class T>
 std::optional<Gradients<T>> gradients_of(const Network<T>& network, const Data& data,
                                          const Rows& rows, double reg, int threads,
                                          Workspace<Exact<T>>& work, const Interrupted& interrupted,
-                                         const std::function<void(const Member&)>& at_outputs) {
+                                         const std::function<void(Team&)>& at_outputs) {
   work.make_room_for(network, data);
   Gradients<T> result(network, work.techniques.batch_norm);
   Interruption interruption(network, rows.count, interrupted);
-  bool stopped = false;
-  parallel(threads, [&](const Member& member) {
-    forward_pass(network, data, rows, work, member);
-    const bool stop = interruption(member);
-    if (member.rank() == 0) stopped = stop;
-    if (stop) return;
-    at_outputs(member);
-    backward_pass(network, rows, work, member);
-    store_gradients(network, work, data, rows, reg, result, member);
-  });
-  if (stopped) return std::nullopt;
+  Team team(threads);
+  forward_pass(network, data, rows, work, team);
+  if (interruption()) return std::nullopt;
+  at_outputs(team);
+  backward_pass(network, rows, work, team);
+  store_gradients(network, work, data, rows, reg, result, team);
   return result;
 }
 
@@ -108,9 +99,9 @@ std::optional<LossAndGradients<T>> loss_and_gradients(const Network<T>& network,
   for (std::size_t l = 0; l < work.norms.size(); ++l) {
     std::copy(gammas[l].begin(), gammas[l].end(), work.norms[l].gamma.data());
   }
-  auto gradients = gradients_of<T>(
-      network, data, rows, reg, threads, work, interrupted, [&](const Member& member) {
-        loss_pass(network, data, rows, Leave::gradient, static_cast<T*>(nullptr), work, member);
+  auto gradients =
+      gradients_of<T>(network, data, rows, reg, threads, work, interrupted, [&](Team& team) {
+        loss_pass(network, data, rows, Leave::gradient, static_cast<T*>(nullptr), work, team);
       });
   if (!gradients) return std::nullopt;
   double value = mean_loss(work, data, rows);
@@ -126,16 +117,14 @@ std::optional<Gradients<T>> gradients_of_outputs(const Network<T>& network, cons
   const Techniques none;
   Workspace<Exact<T>> work(network, rows.count, threads, {0}, &none);
   return gradients_of<T>(network, data, rows, 0, threads, work, interrupted,
-                         [&](const Member& member) {
-                           put_gradient(network, data, rows, doutputs, false, work, member);
-                         });
+                         [&](Team&) { put_gradient(network, data, rows, doutputs, false, work); });
 }
 
 #define TWOLAYER_INSTANTIATE_PASSES(P, T)                                                   \
   template void store_gradients(const Network<T>&, Workspace<P>&, const Data&, const Rows&, \
-                                double, Gradients<T>&, const Member&);                      \
+                                double, Gradients<T>&, Team&);                              \
   template void put_gradient(const Network<T>&, const Data&, const Rows&, const T*, bool,   \
-                             Workspace<P>&, const Member&);
+                             Workspace<P>&);
 TWOLAYER_INSTANTIATE_PASSES(Exact<float>, float)
 TWOLAYER_INSTANTIATE_PASSES(Exact<double>, double)
 TWOLAYER_INSTANTIATE_PASSES(Bfloat16, float)

@@ -32,7 +32,7 @@ struct Gradients {
 template <class P>
 void store_gradients(const Network<typename P::Scalar>& network, Workspace<P>& work,
                      const Data& data, const Rows& rows, double reg,
-                     Gradients<typename P::Scalar>& to, const Member& member);
+                     Gradients<typename P::Scalar>& to, Team& team);
 
 // The loss of a whole batch, and its gradients; no update. gammas: of each hidden layer, with batch
 // normalisation. Nothing when interrupted.
@@ -60,7 +60,6 @@ std::optional<Gradients<T>> gradients_of_outputs(const Network<T>& network, cons
 // workspace; weighted like a loss's if `weighted`, else as it is.
 template <class P>
 void put_gradient(const Network<typename P::Scalar>& network, const Data& data, const Rows& rows,
-                  const typename P::Scalar* doutputs, bool weighted, Workspace<P>& work,
-                  const Member& member);
+                  const typename P::Scalar* doutputs, bool weighted, Workspace<P>& work);
 
 }  // namespace twolayer

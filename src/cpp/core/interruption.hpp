@@ -5,15 +5,13 @@
 #include <functional>
 
 #include "network.hpp"
-#include "threads.hpp"
 
 namespace twolayer {
 
 // Asked between the phases of long steps, on the calling thread: whether to stop.
 using Interrupted = std::function<bool()>;
 
-// Whether to stop, asked by the first member for all of them. Only long steps are worth the
-// question.
+// Whether to stop. Only long steps are worth the question.
 class Interruption {
  public:
   template <class T>
@@ -25,17 +23,11 @@ class Interruption {
     worth_asking_ = weights > many_multiply_adds / samples;
   }
 
-  bool operator()(const Member& member) {
-    if (!worth_asking_) return false;
-    if (member.rank() == 0) stop_ = interrupted_();
-    member.wait();
-    return stop_;
-  }
+  bool operator()() const { return worth_asking_ && interrupted_(); }
 
  private:
   const Interrupted& interrupted_;
   bool worth_asking_;
-  bool stop_ = false;
 };
 
 }  // namespace twolayer

@@ -2,6 +2,7 @@
 // rounded copies of them.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "../kernels/operands.hpp"
@@ -23,6 +24,26 @@ Range whole_groups(Range samples, std::int64_t count) {
   return {whole(samples.begin), whole(samples.end)};
 }
 
+// What work takes on one thread, in nanoseconds: about, on a machine of today, to see whether it is
+// worth sharing.
+inline constexpr double of_an_element = 1;
+template <class P>
+inline constexpr double of_a_multiply_add = sizeof(typename P::Scalar) * 0.004 / P::depth;
+
+// Of panels with so many rows.
+inline std::int64_t grain_of_panels(std::int64_t rows) {
+  return grain_of(of_an_element * static_cast<double>(rows * panel_width));
+}
+
+// Some panels at a time, so that whole cache lines of a row are read together.
+template <class T, class Body>
+void share_gather(Team& team, const Gather<T>& from, const Body& body) {
+  constexpr std::int64_t neighbours = 8;
+  const std::int64_t grain = grain_of_panels(from.samples) / 4;
+  team.share(panel_count(from.inputs), std::max(neighbours, grain),
+             [&](Range panels, int) { body(panels); });
+}
+
 template <class P>
 class Operands;
 
@@ -34,16 +55,15 @@ class Operands<Exact<T>> {
 
   Operands(const Network<T>&, std::int64_t, bool) {}
 
-  void prepare(const Network<T>&, const Data&, const Member&) {}
+  void prepare(const Network<T>&, const Data&, Team&) {}
   void conclude(const Network<T>&) {}
-  void follow_weights(const Network<T>&, const Member&) {}
+  void follow_weights(const Network<T>&, Team&) {}
 
-  void gather(const Gather<T>& from, const Member& member) {
-    kernels<T>().gather(from, member.share(panel_count(from.inputs)));
-    member.wait();
+  void gather(const Gather<T>& from, Team& team) {
+    share_gather(team, from, [&](Range panels) { kernels<T>().gather(from, panels); });
   }
-  void round_input(std::size_t, const T*, std::int64_t, const Member&) {}
-  void round_doutput(std::size_t, const T*, std::int64_t, const Member&) {}
+  void round_input(std::size_t, const T*, std::int64_t, Team&) {}
+  void round_doutput(std::size_t, const T*, std::int64_t, Team&) {}
 
   // Of layer l, whose input and gradient of the output stand in `values`.
   Operand<P> input(std::size_t, T* values) { return {values, values}; }
@@ -65,15 +85,14 @@ class Operands<Bfloat16> {
   Operands(const Network<float>& network, std::int64_t capacity, bool for_training);
 
   // Before the first of some steps on this data, and after the last of them.
-  void prepare(const Network<float>& network, const Data& data, const Member& member);
+  void prepare(const Network<float>& network, const Data& data, Team& team);
   void conclude(const Network<float>& network) { version_ = network.version; }
   // After the weights have been changed by other means than update_weights().
-  void follow_weights(const Network<float>& network, const Member& member);
+  void follow_weights(const Network<float>& network, Team& team);
 
-  void gather(Gather<float> from, const Member& member);
-  void round_input(std::size_t l, const float* values, std::int64_t samples, const Member& member);
-  void round_doutput(std::size_t l, const float* values, std::int64_t samples,
-                     const Member& member);
+  void gather(Gather<float> from, Team& team);
+  void round_input(std::size_t l, const float* values, std::int64_t samples, Team& team);
+  void round_doutput(std::size_t l, const float* values, std::int64_t samples, Team& team);
 
   Operand<P> input(std::size_t l, float*) { return inputs_[l].both(); }
   Operand<P> doutput(std::size_t l, float*) { return doutputs_[l].both(); }
@@ -97,7 +116,7 @@ class Operands<Bfloat16> {
           across(across_size<P>(samples, columns)) {}
     Operand<P> both() { return {along.data(), across.data()}; }
   };
-  static void round(const float* values, std::int64_t samples, Rounded& to, const Member& member);
+  static void round(const float* values, std::int64_t samples, Rounded& to, Team& team);
 
   std::vector<Rounded> inputs_;
   std::vector<Rounded> doutputs_;

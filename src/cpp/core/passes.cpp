@@ -8,31 +8,34 @@
 
 namespace twolayer {
 
-Share share(std::int64_t samples, std::int64_t panels, const Member& member) {
-  constexpr std::int64_t rows_of_a_tile = 14;  // near enough for every target
-  const std::int64_t tiles = (samples + rows_of_a_tile - 1) / rows_of_a_tile;
-  const auto part = [](std::int64_t total, std::int64_t parts) {
-    return (total + parts - 1) / parts;
-  };
-  const int size = member.size();
-  int columns = 1;
-  std::int64_t smallest = tiles * panels + 1;
-  for (int c = size; c >= 1; --c) {
-    if (size % c != 0) continue;
-    const std::int64_t largest = part(panels, c) * part(tiles, size / c);
-    if (largest < smallest) {
-      smallest = largest;
-      columns = c;
-    }
-  }
-  const int rows = size / columns;
-  const int row = member.rank() / columns;
-  const int column = member.rank() % columns;
-  return {{samples * row / rows, samples * (row + 1) / rows},
-          {panels * column / columns, panels * (column + 1) / columns}};
-}
-
 namespace {
+
+// Shares a product's result (samples, panels), of which each number takes `depth` multiply-adds:
+// body(samples, panels, rank). Its cells are some rows of one panel, and follow each other panel by
+// panel, so that large parts are whole panels, which read the fewest weights.
+template <class P, class Body>
+void share_product(Team& team, std::int64_t samples, std::int64_t panels, std::int64_t depth,
+                   const Body& body) {
+  constexpr std::int64_t rows_of_a_tile = 14;  // near enough for every target
+  const double of_a_row = static_cast<double>(depth * panel_width) * of_a_multiply_add<P>;
+  const double of_a_tile = rows_of_a_tile * of_a_row;
+  const std::int64_t rows = rows_of_a_tile * grain_of(of_a_tile);
+  const std::int64_t groups = (samples + rows - 1) / rows;
+  team.share(panels * groups, grain_of(static_cast<double>(rows) * of_a_row),
+             [&](Range cells, int rank) {
+               while (cells.begin < cells.end) {
+                 const std::int64_t panel = cells.begin / groups;
+                 const std::int64_t first = cells.begin % groups;
+                 const std::int64_t left = cells.end - cells.begin;
+                 const std::int64_t whole = first == 0 ? left / groups : 0;
+                 const std::int64_t last = whole > 0 ? groups : std::min(first + left, groups);
+                 const Range part{samples * first / groups, samples * last / groups};
+                 body(whole_groups<P>(part, samples),
+                      Range{panel, panel + std::max<std::int64_t>(whole, 1)}, rank);
+                 cells.begin += whole > 0 ? whole * groups : last - first;
+               }
+             });
+}
 
 constexpr int identity = Activations::index_of<Identity>();
 
@@ -74,7 +77,7 @@ int activation_of_product(const Network<T>& network, std::size_t l, const Worksp
 // The targets of a batch, converted, into work.targets.
 template <class P, class T = typename P::Scalar>
 void gather_targets(const Network<T>& network, const Data& data, const Rows& rows,
-                    Workspace<P>& work, const Member& member) {
+                    Workspace<P>& work, Team& team) {
   Gather<T> g{};
   g.x = data.targets;
   g.rows = rows.numbers;
@@ -84,8 +87,7 @@ void gather_targets(const Network<T>& network, const Data& data, const Rows& row
   g.shift = work.target_shift.data();
   g.inverse_scale = work.target_scale.data();
   g.batch = work.targets.data();
-  kernels<T>().gather(g, member.share(panel_count(g.inputs)));
-  member.wait();
+  share_gather(team, g, [&](Range panels) { kernels<T>().gather(g, panels); });
 }
 
 }  // namespace
@@ -109,17 +111,14 @@ Gather<typename P::Scalar> gathering(const Network<typename P::Scalar>& network,
 
 template <class P>
 void forward_pass(const Network<typename P::Scalar>& network, const Data& data, const Rows& rows,
-                  Workspace<P>& work, const Member& member) {
+                  Workspace<P>& work, Team& team) {
   using T = typename P::Scalar;
   const Gather<T> batch = gathering(network, data, rows, work);
-  if (!data.sparse()) work.operands.gather(batch, member);
+  if (!data.sparse()) work.operands.gather(batch, team);
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     const Layer<T>& layer = network.layers[l];
     const bool sparse = l == 0 && data.sparse();
     const std::int64_t panels = panel_count(layer.outputs);
-    // Of sparse rows each is read once, by the member that does all of its outputs.
-    const Share mine =
-        sparse ? Share{member.share(rows.count), {0, panels}} : share(rows.count, panels, member);
     const bool last = l + 1 == network.layers.size();
     const bool between = work.between(l);
     Forward<P> f{};
@@ -134,26 +133,35 @@ void forward_pass(const Network<typename P::Scalar>& network, const Data& data, 
     f.inputs = layer.inputs;
     f.outputs = layer.outputs;
     f.activation = activation_of_product(network, l, work);
-    const Range samples = whole_groups<P>(mine.samples, rows.count);
     if constexpr (std::is_same_v<P, Exact<T>>) {
-      if (sparse) kernels<T>().forward_sparse(batch, f, samples, mine.panels);
+      // Each row is read once, by the member that does all of its outputs.
+      if (sparse) {
+        team.share(rows.count, grain_of(of_an_element * static_cast<double>(panels * panel_width)),
+                   [&](Range samples, int) {
+                     kernels<T>().forward_sparse(batch, f, samples, {0, panels});
+                   });
+      }
     }
-    if (!sparse) products<P>().forward(f, samples, mine.panels);
-    member.wait();
+    if (!sparse) {
+      share_product<P>(team, rows.count, panels, layer.inputs,
+                       [&](Range samples, Range of_panels, int) {
+                         products<P>().forward(f, samples, of_panels);
+                       });
+    }
     if (!between) continue;
-    kernels<T>().between_forward(between_layers(network, rows, l, work), member.share(panels));
-    member.wait();
-    work.operands.round_input(l + 1, f.output, rows.count, member);
+    const Between<T> b = between_layers(network, rows, l, work);
+    team.share(panels, grain_of_panels(rows.count),
+               [&](Range part, int) { kernels<T>().between_forward(b, part); });
+    work.operands.round_input(l + 1, f.output, rows.count, team);
   }
 }
 
 template <class P>
 void loss_pass(const Network<typename P::Scalar>& network, const Data& data, const Rows& rows,
-               Leave leave, typename P::Scalar* predictions, Workspace<P>& work,
-               const Member& member) {
+               Leave leave, typename P::Scalar* predictions, Workspace<P>& work, Team& team) {
   using T = typename P::Scalar;
   const bool real = data.targets.values != nullptr;
-  if (real) gather_targets(network, data, rows, work, member);
+  if (real) gather_targets(network, data, rows, work, team);
   Loss<T> args{};
   args.kind = work.loss.kind;
   args.outputs = work.activations.back().data();
@@ -180,37 +188,38 @@ void loss_pass(const Network<typename P::Scalar>& network, const Data& data, con
   args.predictions = predictions;
   args.losses = work.losses.data();
   args.scores = work.scores.data();
-  kernels<T>().loss(args, member.share(rows.count));
-  member.wait();
+  team.share(rows.count,
+             grain_of(of_an_element * static_cast<double>(panel_width + args.output_count)),
+             [&](Range samples, int) { kernels<T>().loss(args, samples); });
 }
 
 template <class P>
 void copy_outputs(const Network<typename P::Scalar>& network, std::int64_t samples,
-                  typename P::Scalar* to, Workspace<P>& work, const Member& member) {
+                  typename P::Scalar* to, Workspace<P>& work, Team& team) {
   const std::int64_t outputs = network.sizes.back();
   const auto* scale = network.output_scale.data();
   const auto* shift = network.output_shift.data();
-  const Range mine = member.share(samples);
-  for (std::int64_t n = mine.begin; n < mine.end; ++n) {
-    for (std::int64_t k = 0; k < outputs; ++k) {
-      const std::int64_t at = (k / panel_width * samples + n) * panel_width + k % panel_width;
-      const auto z = work.activations.back().data()[at];
-      to[n * outputs + k] = scale == nullptr ? z : std::fma(scale[k], z, shift[k]);
+  team.share(samples, grain_of(of_an_element * static_cast<double>(outputs)), [&](Range part, int) {
+    for (std::int64_t n = part.begin; n < part.end; ++n) {
+      for (std::int64_t k = 0; k < outputs; ++k) {
+        const std::int64_t at = (k / panel_width * samples + n) * panel_width + k % panel_width;
+        const auto z = work.activations.back().data()[at];
+        to[n * outputs + k] = scale == nullptr ? z : std::fma(scale[k], z, shift[k]);
+      }
     }
-  }
-  member.wait();
+  });
 }
 
 template <class P>
 void backward_pass(const Network<typename P::Scalar>& network, const Rows& rows, Workspace<P>& work,
-                   const Member& member) {
+                   Team& team) {
   using T = typename P::Scalar;
   const std::int64_t samples = rows.count;
   const std::size_t top = network.layers.size() - 1;
-  work.operands.round_doutput(top, work.gradient(top), samples, member);
+  work.operands.round_doutput(top, work.gradient(top), samples, team);
   for (std::size_t l = top; l > 0; --l) {
     const Layer<T>& layer = network.layers[l];
-    const Share mine = share(samples, panel_count(layer.inputs), member);
+    const std::int64_t panels = panel_count(layer.inputs);
     const bool between = work.between(l - 1);
     const T* z = work.preactivation(l - 1);
     Backward<P> b{};
@@ -223,14 +232,16 @@ void backward_pass(const Network<typename P::Scalar>& network, const Rows& rows,
     b.inputs = layer.inputs;
     b.outputs = layer.outputs;
     b.activation = activation_of_product(network, l - 1, work);
-    products<P>().backward(b, whole_groups<P>(mine.samples, samples), mine.panels,
-                           work.scratch[static_cast<std::size_t>(member.rank())].data());
-    member.wait();
+    share_product<P>(team, samples, panels, layer.outputs,
+                     [&](Range part, Range of_panels, int rank) {
+                       products<P>().backward(b, part, of_panels,
+                                              work.scratch[static_cast<std::size_t>(rank)].data());
+                     });
     if (!between) continue;
-    kernels<T>().between_backward(between_layers(network, rows, l - 1, work),
-                                  member.share(panel_count(layer.inputs)));
-    member.wait();
-    work.operands.round_doutput(l - 1, b.dinput, samples, member);
+    const Between<T> gradient = between_layers(network, rows, l - 1, work);
+    team.share(panels, grain_of_panels(samples),
+               [&](Range part, int) { kernels<T>().between_backward(gradient, part); });
+    work.operands.round_doutput(l - 1, b.dinput, samples, team);
   }
 }
 
@@ -280,12 +291,11 @@ int useful_threads(const Network<T>& network, std::int64_t samples, int threads)
 
 #define TWOLAYER_INSTANTIATE(P, T)                                                               \
   template Gather<T> gathering(const Network<T>&, const Data&, const Rows&, Workspace<P>&);      \
-  template void forward_pass(const Network<T>&, const Data&, const Rows&, Workspace<P>&,         \
-                             const Member&);                                                     \
+  template void forward_pass(const Network<T>&, const Data&, const Rows&, Workspace<P>&, Team&); \
   template void loss_pass(const Network<T>&, const Data&, const Rows&, Leave, T*, Workspace<P>&, \
-                          const Member&);                                                        \
-  template void copy_outputs(const Network<T>&, std::int64_t, T*, Workspace<P>&, const Member&); \
-  template void backward_pass(const Network<T>&, const Rows&, Workspace<P>&, const Member&);     \
+                          Team&);                                                                \
+  template void copy_outputs(const Network<T>&, std::int64_t, T*, Workspace<P>&, Team&);         \
+  template void backward_pass(const Network<T>&, const Rows&, Workspace<P>&, Team&);             \
   template double sum_of_losses(const Workspace<P>&, const Data&, const Rows&);                  \
   template double sum_of_scores(const Workspace<P>&, std::int64_t);                              \
   template double mean_loss(const Workspace<P>&, const Data&, const Rows&);

@@ -1,18 +1,10 @@
-// The phases that training and inference are made of: rows, forward, loss, backward. All threads of
-// a team call each function together; on return its results may be read by all of them.
+// The phases that training and inference are made of: rows, forward, loss, backward, each shared
+// among the members of a team.
 #pragma once
 
 #include "workspace.hpp"
 
 namespace twolayer {
-
-// Splits a result (samples, panels) over a grid of threads such that the largest part is smallest;
-// among equals the one with the most columns of threads, whose parts read the fewest weights.
-struct Share {
-  Range samples;
-  Range panels;
-};
-Share share(std::int64_t samples, std::int64_t panels, const Member& member);
 
 // How a batch gets into work.activations[0].
 template <class P>
@@ -22,24 +14,23 @@ Gather<typename P::Scalar> gathering(const Network<typename P::Scalar>& network,
 // From the rows to the outputs, in work.activations.back().
 template <class P>
 void forward_pass(const Network<typename P::Scalar>& network, const Data& data, const Rows& rows,
-                  Workspace<P>& work, const Member& member);
+                  Workspace<P>& work, Team& team);
 
 // Fills work.losses and work.scores where the data say what is right, and `predictions`, row-major,
 // unless null. The gradient is that of the mean loss.
 template <class P>
 void loss_pass(const Network<typename P::Scalar>& network, const Data& data, const Rows& rows,
-               Leave leave, typename P::Scalar* predictions, Workspace<P>& work,
-               const Member& member);
+               Leave leave, typename P::Scalar* predictions, Workspace<P>& work, Team& team);
 
 // The outputs of a batch in the user's units, row-major (N, K).
 template <class P>
 void copy_outputs(const Network<typename P::Scalar>& network, std::int64_t samples,
-                  typename P::Scalar* to, Workspace<P>& work, const Member& member);
+                  typename P::Scalar* to, Workspace<P>& work, Team& team);
 
 // From the gradient at the outputs, in their place, to all others'.
 template <class P>
 void backward_pass(const Network<typename P::Scalar>& network, const Rows& rows, Workspace<P>& work,
-                   const Member& member);
+                   Team& team);
 
 double weight_of(const Data& data, const Rows& rows, std::int64_t n);
 
@@ -54,7 +45,7 @@ double sum_of_scores(const Workspace<P>& work, std::int64_t samples);
 template <class P>
 double mean_loss(const Workspace<P>& work, const Data& data, const Rows& rows);
 
-// Threads worth waking for one batch: the multiply-adds of a pass against the cost of its barriers.
+// Threads worth asking for one batch: by the multiply-adds of a pass.
 template <class T>
 int useful_threads(const Network<T>& network, std::int64_t samples, int threads);
 

@@ -19,36 +19,26 @@ double now() {
   return duration<double>(steady_clock::now().time_since_epoch()).count();
 }
 
-// The highest rate of work(rank, size), which returns how much this member did. All members work at
-// the same time, again and again until `seconds` have passed; the first time is a warm-up.
+// The highest rate of work(part) over equal parts, one a thread, of what is done in a round; rounds
+// until `seconds` have passed, the first of them a warm-up.
 template <class Work>
 double best_rate(int threads, double seconds, const Work& work) {
   double best = 0;
-  double started = now();  // and the three below: written by rank 0, between two barriers
-  const double begin = started;
   bool warm = false;
-  bool more = true;
-  std::atomic<double> done{0};
-  parallel(threads, [&](const Member& member) {
-    while (more) {
-      const double mine = work(member);
-      double expected = done.load();
-      while (!done.compare_exchange_weak(expected, expected + mine)) {
-      }
-      member.wait();
-      if (member.rank() == 0) {
-        const double stopped = now();
-        if (warm) {
-          best = std::max(best, done.load() / (stopped - started));
-          more = stopped - begin < seconds;
+  Team team(threads);
+  for (const double begin = now(); best == 0 || now() - begin < seconds; warm = true) {
+    std::atomic<double> done{0};
+    const double started = now();
+    team.share(threads, 1, [&](Range parts, int) {
+      for (std::int64_t part = parts.begin; part < parts.end; ++part) {
+        const double mine = work(part);
+        double expected = done.load();
+        while (!done.compare_exchange_weak(expected, expected + mine)) {
         }
-        warm = true;
-        done = 0;
-        started = now();  // nobody starts before this, even where there are too few CPUs
       }
-      member.wait();
-    }
-  });
+    });
+    if (warm) best = std::max(best, done.load() / (now() - started));
+  }
   return best;
 }
 
@@ -56,7 +46,7 @@ template <class T>
 double best_multiply_add_rate(double (*kernel)(std::int64_t, T*), int threads, double seconds) {
   // A millisecond a run with vectors: long beside a barrier, short beside other programs' turns.
   constexpr std::int64_t iterations = 1 << 18;
-  return best_rate(threads, seconds, [&](const Member&) {
+  return best_rate(threads, seconds, [&](std::int64_t) {
     T result;
     const double operations = kernel(iterations, &result);
     // Never true; a compiler that cannot know so has to compute.
@@ -82,8 +72,9 @@ double read_bandwidth(int threads, double seconds) {
   constexpr std::int64_t bytes = std::int64_t{256} << 20;
   const std::vector<std::uint64_t> array(static_cast<std::size_t>(bytes) / sizeof(std::uint64_t),
                                          1);
-  return best_rate(threads, seconds, [&](const Member& member) {
-    const Range part = member.share(static_cast<std::int64_t>(array.size()));
+  return best_rate(threads, seconds, [&](std::int64_t part_of) {
+    const auto size = static_cast<std::int64_t>(array.size());
+    const Range part{size * part_of / threads, size * (part_of + 1) / threads};
     std::uint64_t sum = 0;
     for (std::int64_t i = part.begin; i < part.end; ++i) sum += array[static_cast<std::size_t>(i)];
     // The sum is the number of elements; using it keeps the loop.

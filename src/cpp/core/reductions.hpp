@@ -18,9 +18,9 @@ class Reductions {
   Reductions(const Techniques& techniques, const std::vector<std::int64_t>& sizes)
       : clipping_(techniques.clip_norm, sizes) {}
 
-  // How much of the gradients the update is to use. All members of a team call it together.
-  T operator()(const std::vector<Flat<T>>& gradients, const Member& member) {
-    return clipping_(gradients, member);
+  // How much of the gradients the update is to use.
+  T operator()(const std::vector<Flat<T>>& gradients, Team& team) {
+    return clipping_(gradients, team);
   }
 
  private:

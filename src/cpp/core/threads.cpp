@@ -1,10 +1,12 @@
 #include "threads.hpp"
 
-#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #ifdef _OPENMP
@@ -14,8 +16,9 @@
 #include <sched.h>
 #endif
 #if defined(__unix__) || defined(__APPLE__)
-#include <unistd.h>
-#define TWOLAYER_HAS_FORK
+#include <pthread.h>
+#include <signal.h>
+#define TWOLAYER_HAS_PTHREADS
 #endif
 
 namespace twolayer {
@@ -27,11 +30,11 @@ int cpus_by_affinity() {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
 #endif
-  return static_cast<int>(std::thread::hardware_concurrency());
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 // CPUs' worth of time that the control group grants, rounded up; very many where it sets no limit.
-int cpus_by_quota() {
+int read_quota() {
   constexpr int unlimited = 1 << 20;
   double quota = -1;
   double period = -1;
@@ -45,12 +48,29 @@ int cpus_by_quota() {
   return static_cast<int>(std::ceil(quota / period));
 }
 
+// As it was at the first call: to read files takes longer than a small prediction.
+int cpus_by_quota() {
+  static const int cpus = read_quota();
+  return cpus;
+}
+
 void relax() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+// Looks at done() for some tens of microseconds, more than a balanced phase waits.
+template <class Done>
+bool soon(const Done& done) {
+  constexpr int spins = 4000;
+  for (int i = 0; i < spins; ++i) {
+    if (done()) return true;
+    relax();
+  }
+  return done();
 }
 
 }  // namespace
@@ -64,54 +84,251 @@ bool has_openmp() {
 }
 
 int default_threads() {
-  if (!has_openmp()) return 1;
+  int limit = 1 << 20;
+#ifdef _OPENMP
+  limit = omp_get_max_threads();
+#endif
   if (const char* text = std::getenv("OMP_NUM_THREADS")) {
     const int wanted = std::atoi(text);  // of a list for nested regions, the outermost
-    if (wanted >= 1) return wanted;
+    if (wanted >= 1) return std::min(wanted, limit);
   }
-  return std::max(1, std::min(cpus_by_affinity(), cpus_by_quota()));
+  return std::max(1, std::min({cpus_by_affinity(), cpus_by_quota(), limit}));
 }
 
-void Barrier::wait() {
-  constexpr int spins = 10'000;  // some tens of microseconds, more than a balanced phase waits
-  const int phase = phase_.load(std::memory_order_relaxed);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
-    arrived_.store(0, std::memory_order_relaxed);
-    phase_.store(phase + 1, std::memory_order_release);
-    phase_.notify_all();
-    return;
-  }
-  for (int i = 0; i < spins; ++i) {
-    if (phase_.load(std::memory_order_acquire) != phase) return;
-    relax();
-  }
-  phase_.wait(phase, std::memory_order_acquire);
-}
+// One phase after another. Each member has a part of a phase's pieces, takes from the front of its
+// own first, half of what is left at a time, and then from the back of the others'. A part's phase
+// stands beside its pieces, so that nothing can be taken of a phase that has passed; and the caller
+// goes on to the next, and changes what is said here of this one, only when all pieces are done.
+struct Team::Work {
+  static constexpr std::uint32_t closed = 0;  // the phase after the last
 
-void parallel(int threads, const std::function<void(const Member&)>& body) {
-#ifdef _OPENMP
-#ifdef TWOLAYER_HAS_FORK
-  static std::atomic<pid_t> owner{0};  // the process whose runtime has threads
-  if (threads > 1) {
-    pid_t nobody = 0;
-    if (!owner.compare_exchange_strong(nobody, getpid()) && nobody != getpid()) threads = 1;
-  }
-#endif
-  if (threads > 1) {
-    Barrier* barrier = nullptr;
-    alignas(Barrier) unsigned char place[sizeof(Barrier)];
-#pragma omp parallel num_threads(threads)
-    {
-      // The runtime may grant fewer threads than asked for; all must know how many.
-#pragma omp single
-      barrier = new (place) Barrier(omp_get_num_threads());
-      body(Member(omp_get_thread_num(), omp_get_num_threads(), *barrier));
+  struct alignas(64) Part {
+    std::atomic<std::uint64_t> rest{0};  // phase, first piece, end: 32, 16 and 16 bits
+  };
+
+  explicit Work(int size) : parts(static_cast<std::size_t>(size)) {}
+
+  alignas(64) std::atomic<std::uint32_t> phase{1};
+  std::atomic<Call> call{nullptr};
+  std::atomic<const void*> context{nullptr};
+  alignas(64) std::atomic<std::int32_t> left{0};  // pieces not yet done
+  std::vector<Part> parts;
+
+  void open(std::int64_t pieces, Call c, const void* with) {
+    std::uint32_t next = phase.load(std::memory_order_relaxed) + 1;
+    if (next == closed) ++next;
+    call.store(c, std::memory_order_relaxed);
+    context.store(with, std::memory_order_relaxed);
+    left.store(static_cast<std::int32_t>(pieces), std::memory_order_relaxed);
+    const auto size = static_cast<std::int64_t>(parts.size());
+    for (std::int64_t r = 0; r < size; ++r) {
+      const auto begin = static_cast<std::uint64_t>(pieces * r / size);
+      const auto end = static_cast<std::uint64_t>(pieces * (r + 1) / size);
+      parts[static_cast<std::size_t>(r)].rest.store(std::uint64_t{next} << 32 | begin << 16 | end,
+                                                    std::memory_order_release);
     }
-    return;
+    phase.store(next, std::memory_order_release);
+    phase.notify_all();
   }
+
+  // Takes part in a phase until nothing is left to take.
+  void take_part(std::uint32_t in_phase, std::size_t rank) {
+    const Call run = call.load(std::memory_order_relaxed);
+    const void* with = context.load(std::memory_order_relaxed);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      std::atomic<std::uint64_t>& rest = parts[(rank + i) % parts.size()].rest;
+      std::uint64_t seen = rest.load(std::memory_order_acquire);
+      for (;;) {
+        if (seen >> 32 != in_phase) return;
+        std::uint64_t begin = seen >> 16 & 0xffff;
+        std::uint64_t end = seen & 0xffff;
+        if (begin == end) break;
+        const std::uint64_t count = (end - begin + 1) / 2;
+        const std::uint64_t mine = i == 0 ? begin : end - count;
+        (i == 0 ? begin : end) = i == 0 ? begin + count : end - count;
+        if (!rest.compare_exchange_weak(seen, std::uint64_t{in_phase} << 32 | begin << 16 | end,
+                                        std::memory_order_acq_rel)) {
+          continue;
+        }
+        const auto first = static_cast<std::int64_t>(mine);
+        run(with, {first, first + static_cast<std::int64_t>(count)}, static_cast<int>(rank));
+        const auto done = static_cast<std::int32_t>(count);
+        if (left.fetch_sub(done, std::memory_order_acq_rel) == done) left.notify_one();
+        seen = rest.load(std::memory_order_acquire);
+      }
+    }
+  }
+
+  // A helper's life in the team.
+  void help(std::size_t rank) {
+    for (std::uint32_t seen = 1;;) {
+      const auto moved = [&] { return phase.load(std::memory_order_acquire) != seen; };
+      if (!soon(moved)) phase.wait(seen, std::memory_order_acquire);
+      seen = phase.load(std::memory_order_acquire);
+      if (seen == closed) return;
+      take_part(seen, rank);
+    }
+  }
+};
+
+// A thread of the process's own, in one team after another.
+struct Team::Helper {
+  std::atomic<std::uint32_t> engagements{0};
+  std::mutex mutex;
+  std::shared_ptr<Work> work;  // of the last engagement, until the helper has come to it
+  std::size_t rank = 0;
+
+  void engage(std::shared_ptr<Work> with, std::size_t as) {
+    {
+      const std::lock_guard lock(mutex);
+      work = std::move(with);
+      rank = as;
+    }
+    engagements.fetch_add(1, std::memory_order_release);
+    engagements.notify_one();
+  }
+
+  void live() {
+    for (std::uint32_t seen = 0;;) {
+      const auto engaged = [&] { return engagements.load(std::memory_order_acquire) != seen; };
+      if (!soon(engaged)) engagements.wait(seen, std::memory_order_acquire);
+      seen = engagements.load(std::memory_order_acquire);
+      std::shared_ptr<Work> with;
+      std::size_t as;
+      {
+        const std::lock_guard lock(mutex);
+        with = std::move(work);
+        as = rank;
+      }
+      if (with) with->help(as);
+    }
+  }
+};
+
+namespace {
+
+// The helpers of this process that are in no team. Calls from several Python threads share them:
+// together they start no more than the largest of them, or the CPUs, want.
+class Pool {
+ public:
+  // Takes at most `count` helpers.
+  void take(int count, std::vector<Team::Helper*>& to) {
+    const std::lock_guard lock(mutex_);
+    const int most = std::max(count, cpus_by_affinity() - 1);
+    while (static_cast<int>(to.size()) < count) {
+      if (!idle_.empty()) {
+        to.push_back(idle_.back());
+        idle_.pop_back();
+      } else if (helpers_ < most && start()) {
+        ++helpers_;
+      } else {
+        return;
+      }
+    }
+  }
+
+  void give_back(const std::vector<Team::Helper*>& helpers) {
+    const std::lock_guard lock(mutex_);
+    idle_.insert(idle_.end(), helpers.rbegin(), helpers.rend());
+  }
+
+ private:
+  // Threads that end with the process, as what they use: it is never freed.
+  bool start() {
+#ifdef TWOLAYER_HAS_PTHREADS
+    sigset_t all, before;  // signals are for the program's own threads
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
 #endif
-  Barrier alone(1);
-  body(Member(0, 1, alone));
+    auto* helper = new Team::Helper;
+    bool started = true;
+    try {
+      std::thread([helper] { helper->live(); }).detach();
+      idle_.push_back(helper);
+    } catch (const std::system_error&) {  // no more threads to be had: the team stays smaller
+      delete helper;
+      started = false;
+    }
+#ifdef TWOLAYER_HAS_PTHREADS
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+#endif
+    return started;
+  }
+
+  std::mutex mutex_;
+  std::vector<Team::Helper*> idle_;
+  int helpers_ = 0;
+};
+
+// A fork copies no helpers, and perhaps a locked mutex: the child begins anew.
+std::atomic<Pool*> the_pool{nullptr};
+
+Pool& pool() {
+  static const bool once = [] {
+    the_pool = new Pool;
+#ifdef TWOLAYER_HAS_PTHREADS
+    pthread_atfork(nullptr, nullptr, [] { the_pool = new Pool; });
+#endif
+    return true;
+  }();
+  static_cast<void>(once);
+  return *the_pool;
+}
+
+}  // namespace
+
+bool Team::rested() {
+  since_ = Clock::now();
+  resting_ = since_ < until_;
+  return !resting_;
+}
+
+bool Team::hire() {
+  using namespace std::chrono_literals;
+  pool().take(wanted_ - 1, helpers_);
+  since_ = Clock::now();
+  if (helpers_.empty()) {  // all are in other teams: ask again later
+    resting_ = true;
+    until_ = since_ + 10ms;
+    return false;
+  }
+  work_ = std::make_shared<Work>(static_cast<int>(helpers_.size()) + 1);
+  for (std::size_t i = 0; i < helpers_.size(); ++i) helpers_[i]->engage(work_, i + 1);
+  return true;
+}
+
+void Team::let_go() {
+  if (work_ == nullptr) return;
+  work_->phase.store(Work::closed, std::memory_order_release);
+  work_->phase.notify_all();
+  work_.reset();
+  pool().give_back(helpers_);
+  helpers_.clear();
+}
+
+void Team::run(std::int64_t pieces, Call call, const void* context) {
+  work_->open(pieces, call, context);
+  work_->take_part(work_->phase.load(std::memory_order_relaxed), 0);
+  const auto done = [&] { return work_->left.load(std::memory_order_acquire) == 0; };
+  if (!soon(done)) wait_for_the_others();
+}
+
+// Somebody has lost the CPU in the middle of a piece, or works on a long one. Helpers that are
+// mostly waited for do more harm than good: the caller goes on alone, and tries again later.
+void Team::wait_for_the_others() {
+  using namespace std::chrono_literals;
+  const auto begin = Clock::now();
+  for (std::int32_t left; (left = work_->left.load(std::memory_order_acquire)) != 0;) {
+    work_->left.wait(left, std::memory_order_acquire);
+  }
+  const auto now = Clock::now();
+  stalled_ += now - begin;
+  if (now - since_ < 10ms) return;
+  resting_ = stalled_ * 3 > now - since_;
+  rest_ = resting_ ? std::min<Clock::duration>(rest_ * 2 + 20ms, 1s) : Clock::duration{};
+  until_ = now + rest_;
+  since_ = now;
+  stalled_ = {};
 }
 
 }  // namespace twolayer

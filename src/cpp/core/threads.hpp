@@ -1,54 +1,90 @@
-// Teams of threads: one parallel region for many steps, with cheap barriers between their phases.
+// Teams of threads that share work by need: a program runs on the calling thread, and its phases
+// are cut into pieces that all members take from one another.
 #pragma once
 
-#include <atomic>
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
-#include <functional>
+#include <memory>
+#include <vector>
 
 #include "../kernels/panels.hpp"
 
 namespace twolayer {
 
-// OMP_NUM_THREADS if set, else the CPUs this process may use: affinity and cgroup quota.
+// OMP_NUM_THREADS if set, else the CPUs this process may use: affinity and cgroup quota. No more
+// than the calling thread's limit in the OpenMP runtime, where there is one, so that threadpoolctl
+// has its say.
 int default_threads();
 
 bool has_openmp();
 
-// Spins, since phases are short; sleeps when a member must be waiting for a CPU.
-class Barrier {
+// The members of one call, the caller among them. A phase is over when its pieces are done, not
+// when all members have come by: one that lost its CPU to another program, or never got one, costs
+// its share of the work and no more. Which member computes a number never changes it.
+class Team {
  public:
-  explicit Barrier(int size) : size_(size) {}
-  void wait();
+  explicit Team(int threads) : wanted_(threads) {}
+  ~Team() { let_go(); }
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+
+  // Calls body(part, rank) for ranges that make up [0, total), multiples of `grain` but for the
+  // last, and returns when all are done. No two calls at a time have the same rank, 0 <= rank <
+  // threads, and rank 0 is the caller. Work of a single grain is done by the caller. The body must
+  // not throw.
+  template <class Body>
+  void share(std::int64_t total, std::int64_t grain, const Body& body) {
+    grain = std::max(grain, total / most_pieces + 1);
+    const std::int64_t pieces = (total + grain - 1) / grain;
+    if (wanted_ == 1 || pieces < 2 || !staffed()) {
+      if (total > 0) body(Range{0, total}, 0);
+      return;
+    }
+    const auto call = [&](Range p, int rank) {
+      body(Range{p.begin * grain, std::min(p.end * grain, total)}, rank);
+    };
+    run(
+        pieces,
+        [](const void* context, Range p, int rank) {
+          (*static_cast<const decltype(call)*>(context))(p, rank);
+        },
+        &call);
+  }
+
+  // What the members share, and one of them beside the caller.
+  struct Work;
+  struct Helper;
 
  private:
-  const int size_;
-  alignas(64) std::atomic<int> arrived_{0};
-  alignas(64) std::atomic<int> phase_{0};
+  using Clock = std::chrono::steady_clock;
+  using Call = void (*)(const void* context, Range pieces, int rank);
+  static constexpr std::int64_t most_pieces = 60'000;
+
+  // Whether there are helpers, and they are not told to rest.
+  bool staffed() { return (!resting_ || rested()) && (work_ != nullptr || hire()); }
+  bool rested();
+  bool hire();
+  void let_go();
+  void run(std::int64_t pieces, Call call, const void* context);
+  void wait_for_the_others();
+
+  const int wanted_;
+  std::shared_ptr<Work> work_;  // where there are helpers
+  std::vector<Helper*> helpers_;
+  bool resting_ = false;
+  Clock::time_point until_{};  // of the rest
+  Clock::duration rest_{};     // its length; doubles from one rest to the next
+  Clock::time_point since_{};  // helpers are judged by what they did from here on
+  Clock::duration stalled_{};  // the caller's waits for members without a CPU
 };
 
-// One thread's place in its team.
-class Member {
- public:
-  Member(int rank, int size, Barrier& barrier) : rank_(rank), size_(size), barrier_(barrier) {}
-  int rank() const { return rank_; }
-  int size() const { return size_; }
-  void wait() const {
-    if (size_ > 1) barrier_.wait();
-  }
-  // This member's part of [0, total).
-  Range share(std::int64_t total) const {
-    return {total * rank_ / size_, total * (rank_ + 1) / size_};
-  }
-
- private:
-  int rank_;
-  int size_;
-  Barrier& barrier_;
-};
-
-// Runs body on a team of at most `threads` threads, the caller among them. The body must not throw.
-// In a process forked after a parallel region the team is the caller alone: the runtime's threads
-// did not survive the fork, and waiting for them would never end.
-void parallel(int threads, const std::function<void(const Member&)>& body);
+// Grain of work in which a unit takes this long on one thread: a piece is worth the few hundred
+// nanoseconds that it takes another member to learn of it.
+inline std::int64_t grain_of(double nanoseconds) {
+  constexpr double worth_sharing = 2000;
+  return nanoseconds >= worth_sharing ? 1
+                                      : static_cast<std::int64_t>(worth_sharing / nanoseconds) + 1;
+}
 
 }  // namespace twolayer

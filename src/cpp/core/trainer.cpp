@@ -74,8 +74,8 @@ std::vector<Flat<typename P::Scalar>> Trainer<P>::flat_updates(Network<T>& netwo
 template <class P>
 void Trainer<P>::update_fused(Network<T>& network, const Data& data, const OptimizerStep<T>& step,
                               const Rows& batch, const Gather<T>* next,
-                              const std::vector<Flat<T>>& flat, const Member& member) {
-  update_pass(network, work_, data, batch, reg_of(data, batch), member, [&](std::size_t l) {
+                              const std::vector<Flat<T>>& flat, Team& team) {
+  update_pass(network, work_, data, batch, reg_of(data, batch), team, [&](std::size_t l) {
     Layer<T>& layer = network.layers[l];
     auto& state = optimizer_.layers[l];
     LayerUpdate<T> update{};
@@ -87,33 +87,29 @@ void Trainer<P>::update_fused(Network<T>& network, const Data& data, const Optim
     update.rounded_follow = true;
     return update;
   });
-  apply(flat, T(1), step, member);
+  apply(flat, T(1), step, team);
 }
 
 template <class P>
 void Trainer<P>::update_stored(Network<T>& network, const Data& data, const OptimizerStep<T>& step,
-                               const Rows& batch, const std::vector<Flat<T>>& flat,
-                               const Member& member) {
-  store_gradients(network, work_, data, batch, reg_of(data, batch), *stored_, member);
-  member.wait();
-  const T scale = (*reductions_)(flat, member);
-  apply(flat, scale, step, member);
-  member.wait();
-  work_.operands.follow_weights(network, member);
+                               const Rows& batch, const std::vector<Flat<T>>& flat, Team& team) {
+  store_gradients(network, work_, data, batch, reg_of(data, batch), *stored_, team);
+  const T scale = (*reductions_)(flat, team);
+  apply(flat, scale, step, team);
+  work_.operands.follow_weights(network, team);
 }
 
 // From a batch's gradients at the outputs to the updated network.
 template <class P>
 void Trainer<P>::end_step(Network<T>& network, const Data& data, const Rows& batch,
                           const Gather<T>* next, const OptimizerStep<T>& step,
-                          const std::vector<Flat<T>>& flat, const Member& member) {
-  follow_statistics(work_.norms, batch.count, member);
+                          const std::vector<Flat<T>>& flat, Team& team) {
+  follow_statistics(work_.norms, batch.count);
   if (stored_) {
-    update_stored(network, data, step, batch, flat, member);
+    update_stored(network, data, step, batch, flat, team);
   } else {
-    update_fused(network, data, step, batch, next, flat, member);
+    update_fused(network, data, step, batch, next, flat, team);
   }
-  member.wait();
 }
 
 template <class P>
@@ -138,32 +134,27 @@ StepsDone Trainer<P>::run(Network<T>& published, const Data& data, const Rows& r
     ++done.steps;
   };
   const std::vector<Flat<T>> flat = flat_updates(network);
-  Interruption interruption(network, batch_size, interrupted);
-  parallel(threads_, [&](const Member& member) {
-    auto powers = optimizer_.powers;
-    work_.operands.prepare(network, data, member);
-    for (std::int64_t i = 0; i < steps; ++i) {
-      const Rows batch = batch_at(i);
-      forward_pass(network, data, batch, work_, member);
-      if (interruption(member)) break;
-      loss_pass(network, data, batch, Leave::gradient, static_cast<T*>(nullptr), work_, member);
-      // Every member adds up the losses, so that all agree on whether to go on.
-      const double loss = mean_loss(work_, data, batch);
-      if (!std::isfinite(loss)) {
-        if (member.rank() == 0) count(loss, batch);
-        break;
-      }
-      backward_pass(network, batch, work_, member);
-      if (interruption(member)) break;
-      const OptimizerStep<T> step = optimizer_.begin_step(learning_rates[i], powers);
-      const bool more = i + 1 < steps && !data.sparse();
-      const Gather<T> next = gathering(network, data, batch_at(more ? i + 1 : i), work_);
-      end_step(network, data, batch, more ? &next : nullptr, step, flat, member);
-      if (member.rank() != 0) continue;
-      count(loss + penalty(reg_of(data, batch)), batch);
-      optimizer_.powers = powers;
+  const Interruption interruption(network, batch_size, interrupted);
+  Team team(threads_);
+  work_.operands.prepare(network, data, team);
+  for (std::int64_t i = 0; i < steps; ++i) {
+    const Rows batch = batch_at(i);
+    forward_pass(network, data, batch, work_, team);
+    if (interruption()) break;
+    loss_pass(network, data, batch, Leave::gradient, static_cast<T*>(nullptr), work_, team);
+    const double loss = mean_loss(work_, data, batch);
+    if (!std::isfinite(loss)) {
+      count(loss, batch);
+      break;
     }
-  });
+    backward_pass(network, batch, work_, team);
+    if (interruption()) break;
+    const OptimizerStep<T> step = optimizer_.begin_step(learning_rates[i], optimizer_.powers);
+    const bool more = i + 1 < steps && !data.sparse();
+    const Gather<T> next = gathering(network, data, batch_at(more ? i + 1 : i), work_);
+    end_step(network, data, batch, more ? &next : nullptr, step, flat, team);
+    count(loss + penalty(reg_of(data, batch)), batch);
+  }
   optimizer_.steps += static_cast<std::uint64_t>(done.steps);
   ++network.version;
   work_.operands.conclude(network);
@@ -176,11 +167,10 @@ void Trainer<P>::begin(Network<T>& published, const Data& data, const Rows& rows
   work_.make_room_for(network, data);
   Rows batch = rows;
   batch.step = optimizer_.steps;
-  parallel(threads_, [&](const Member& member) {
-    work_.operands.prepare(network, data, member);
-    forward_pass(network, data, batch, work_, member);
-    copy_outputs(network, batch.count, outputs, work_, member);
-  });
+  Team team(threads_);
+  work_.operands.prepare(network, data, team);
+  forward_pass(network, data, batch, work_, team);
+  copy_outputs(network, batch.count, outputs, work_, team);
 }
 
 template <class P>
@@ -195,11 +185,10 @@ double Trainer<P>::finish(Network<T>& published, const Data& data, const Rows& r
   if (!std::isfinite(loss)) return loss;
   const std::vector<Flat<T>> flat = flat_updates(network);
   const OptimizerStep<T> step = optimizer_.begin_step(learning_rate, optimizer_.powers);
-  parallel(threads_, [&](const Member& member) {
-    put_gradient(network, data, batch, doutputs, true, work_, member);
-    backward_pass(network, batch, work_, member);
-    end_step(network, data, batch, nullptr, step, flat, member);
-  });
+  Team team(threads_);
+  put_gradient(network, data, batch, doutputs, true, work_);
+  backward_pass(network, batch, work_, team);
+  end_step(network, data, batch, nullptr, step, flat, team);
   ++network.version;
   work_.operands.conclude(network);
   return loss + penalty(reg_of(data, batch));

@@ -1,4 +1,4 @@
-// Minibatch training: many steps in one parallel region, nothing allocated in a step. A step is
+// Minibatch training: many steps by one team, nothing allocated in a step. A step is
 //     rows -> forward -> loss -> backward -> gradients -> [reduce -> clip -> update].
 // It ends fused, each tile of a gradient going straight to the optimizer, or by way of stored
 // gradients, where something has to see all of them before the update.
@@ -68,12 +68,11 @@ class Trainer {
   std::vector<Flat<T>> flat_updates(Network<T>& network);
   void update_fused(Network<T>& network, const Data& data, const OptimizerStep<T>& step,
                     const Rows& batch, const Gather<T>* next, const std::vector<Flat<T>>& flat,
-                    const Member& member);
+                    Team& team);
   void update_stored(Network<T>& network, const Data& data, const OptimizerStep<T>& step,
-                     const Rows& batch, const std::vector<Flat<T>>& flat, const Member& member);
+                     const Rows& batch, const std::vector<Flat<T>>& flat, Team& team);
   void end_step(Network<T>& network, const Data& data, const Rows& batch, const Gather<T>* next,
-                const OptimizerStep<T>& step, const std::vector<Flat<T>>& flat,
-                const Member& member);
+                const OptimizerStep<T>& step, const std::vector<Flat<T>>& flat, Team& team);
 
   TrainerOptions options_;
   int threads_;
