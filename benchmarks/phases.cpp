@@ -200,6 +200,9 @@ int main() {
   measure<Exact<float>>("float32", {3072, 128, 256, 10}, 200, "adam", 60);
   measure<Exact<float>>("float32", {3072, 2048, 2048, 10}, 512, "adam", 4);
   measure<Exact<float>>("float32", {64, 32, 10}, 32, "sgd", 2000);
+  measure<Exact<float>>("float32", {30, 100, 2}, 200, "adam", 2000);
+  measure<Exact<float>>("float32", {8, 64, 64, 4}, 64, "adam", 2000);
+  measure<Exact<float>>("float32", {100, 256, 128, 10}, 256, "adam", 500);
   measure<Exact<double>>("float64", {3072, 512, 10}, 350, "sgd", 10);
   measure<Bfloat16>("bfloat16", {3072, 512, 10}, 350, "sgd", 20);
   measure<Bfloat16>("bfloat16", {3072, 2048, 2048, 10}, 512, "adam", 4);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,14 @@ def test_networks_beyond_any_memory():
     for sizes in ((10**30, 2), (2, 2**60, 2)):
         with pytest.raises(ValueError, match=r"^layer_sizes\[[01]\]: .*must be at most 2147483647"):
             checks.layer_sizes(sizes)
+
+
+@pytest.mark.parametrize("name", ["a", "a4", "<f3", "f4,f4", "<", 4, {}])
+def test_what_is_no_dtype_is_refused(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match=r"^dtype: .*must be 'float32' or 'float64'"):
+            checks.dtype_name(name)
 
 
 def test_threads():

@@ -109,7 +109,14 @@ def test_best_follows_the_budget():
 
 @pytest.mark.parametrize(
     ("seconds", "error"),
-    [(0, ValueError), (-5, ValueError), (math.nan, ValueError), ("60", TypeError)],
+    [
+        (0, ValueError),
+        (-5, ValueError),
+        (math.nan, ValueError),
+        (1e308, ValueError),
+        (10**400, ValueError),
+        ("60", TypeError),
+    ],
 )
 def test_best_of_no_time(seconds, error):
     with pytest.raises(error, match=r"^seconds: "):

@@ -46,6 +46,10 @@ def test_step_every(share, steps, changes):
     assert factors(schedules.step(every=share, factor=0.5), steps) == expected
 
 
+def test_a_step_every_next_to_nothing():
+    assert factors(schedules.step(every=5e-324), 3) == [0, 0, 0]
+
+
 def test_cosine():
     assert factors(schedules.cosine(), 4) == pytest.approx(
         [1, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2]

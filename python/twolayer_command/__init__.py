@@ -17,12 +17,25 @@ def main() -> int:
         _prepare_streams()
         try:
             from twolayer_ext import cli
-        except ImportError as error:  # NumPy is missing or broken, or TWOLAYER_ISA is wrong
-            print(f"twolayer: error: {' '.join(str(error).split())}", file=sys.stderr)
-            return 2
+        except ImportError as error:
+            return _refuse(error)
         return cli.main()
     except KeyboardInterrupt:
         return 130
+
+
+def import_failed(error: ImportError) -> None:
+    """End ``python -m twolayer_ext`` as `main` would: it imports the package before that."""
+    # While Python looks for the module to run, sys.argv begins with "-m".
+    its_name = sys.orig_argv[-len(sys.argv) :][:1]
+    if sys.argv[:1] == ["-m"] and its_name in (["twolayer_ext"], ["-mtwolayer_ext"]):
+        raise SystemExit(_refuse(error)) from None
+
+
+def _refuse(error: ImportError) -> int:
+    """Say that NumPy is missing or broken, or TWOLAYER_ISA wrong; return the exit status."""
+    print(f"twolayer: error: {' '.join(str(error).split())}", file=sys.stderr)
+    return 2
 
 
 def _prepare_streams() -> None:

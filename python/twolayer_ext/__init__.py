@@ -8,18 +8,24 @@
 
 from typing import TYPE_CHECKING, Any
 
-from twolayer_ext import (
-    activations,
-    datasets,
-    distributions,
-    errors,
-    losses,
-    optimizers,
-    plots,
-    recipes,
-    reference,
-    schedules,
-)
+import twolayer_command
+
+try:
+    from twolayer_ext import (
+        activations,
+        datasets,
+        distributions,
+        errors,
+        losses,
+        optimizers,
+        plots,
+        recipes,
+        reference,
+        schedules,
+    )
+except ImportError as error:
+    twolayer_command.import_failed(error)
+    raise
 from twolayer_ext._core import build_info
 from twolayer_ext.errors import (
     DivergenceError,

@@ -152,6 +152,7 @@ class Trainer:
         learning_rates: NDArray[np.float64],
         losses: NDArray[np.float64],
         weights: NDArray[np.float64] | None = None,
+        scores: NDArray[np.float64] | None = None,
     ) -> tuple[int, float]: ...
     def begin(self, x: _Rows, rows: NDArray[np.int64]) -> NDArray[Any]: ...
     def finish(

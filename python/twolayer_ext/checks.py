@@ -111,7 +111,8 @@ def dtype_name(dtype: object) -> Literal["float32", "float64"]:
     """Return "float32" or "float64" for a name or any other NumPy spelling of the two."""
     try:
         name = np.dtype(dtype).name if dtype is not None else ""  # type: ignore[call-overload]
-    except (TypeError, ValueError, SyntaxError):  # NumPy parses text as a list of fields
+    # NumPy parses text as a list of fields; of some letters it warns.
+    except (TypeError, ValueError, SyntaxError, Warning):
         name = ""
     if name == "float32":
         return "float32"

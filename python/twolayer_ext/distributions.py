@@ -38,10 +38,13 @@ def uniform(low: float, high: float) -> Distribution:
     Raises
     ------
     ValueError, TypeError
-        A bound is not a finite number, or `high` is not above `low`.
+        A bound is not a finite number, or `high` is not above `low`, or so far above that their
+        difference is infinite.
     """
     low = checks.number("low", low)
     high = checks.number("high", high, above=low)
+    if not math.isfinite(high - low):
+        raise ValueError(f"high: {high}; must be less above low, {low}: their difference is inf")
     return Distribution(f"uniform({low!r}, {high!r})", lambda rng: float(rng.uniform(low, high)))
 
 

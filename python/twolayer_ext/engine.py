@@ -139,13 +139,15 @@ class EngineTrainer(Protocol):
         learning_rates: Weights,
         losses: Weights,
         weights: Weights | None = None,
+        scores: Weights | None = None,
     ) -> tuple[int, float]:
         """Train on consecutive batches of `rows`; return steps done and the sum of scores.
 
         `learning_rates` has one entry a step. One loss a step is written, form (4) on the batch
         before its update. Stops at a step whose loss is not finite, before its update; that step
-        is counted. `weights` are those of all rows of x. With batch normalisation the network
-        follows at `publish`.
+        is counted. `weights` are those of all rows of x. Each step's sum of scores is written to
+        `scores` before its loss: both are there after an exception, which tells no sum. With
+        batch normalisation the network follows at `publish`.
         """
 
     def begin(self, x: Rows, rows: RowNumbers) -> Array:
@@ -181,8 +183,18 @@ class Engine(Protocol):
     def network(self, layer_sizes: Sequence[int], activation: str, dtype: str) -> EngineNetwork:
         """Make one with weights of zero."""
 
-    def loss(self, loss: Loss, outputs: int, score_scale: Weights | None) -> Any:
-        """Make what this engine computes `loss` from, for that many outputs."""
+    def loss(
+        self,
+        loss: Loss,
+        outputs: int,
+        score_scale: Weights | None,
+        class_weights: Weights | None = None,
+    ) -> Any:
+        """Make what this engine computes `loss` from, for that many outputs.
+
+        `class_weights` (K,), of cross-entropy, weigh each class's part of a smoothed label; a
+        batch's mean is then divided by the sum of its samples' weights times their labels'.
+        """
 
     def trainer(
         self,

@@ -103,6 +103,7 @@ _BEST = {
     60: ((512, 512, 512), 28, 2),
     300: ((768, 768, 768), 80, 3),
 }
+_CENTURY = 100 * 365 * 24 * 3600
 _BFLOAT16_GAIN = 1.7  # epochs in bfloat16 for each in float32, where the CPU has instructions
 
 
@@ -129,9 +130,9 @@ def best(seconds: float) -> TrainOptions:
     Raises
     ------
     TypeError, ValueError
-        If `seconds` is not a finite number above 0.
+        If `seconds` is not a number above 0, and below a century.
     """
-    budget = checks.number("seconds", seconds, above=0)
+    budget = checks.number("seconds", seconds, above=0, below=_CENTURY)
     nearest = min(_BEST, key=lambda known: abs(math.log(budget / known)))
     hidden_sizes, epochs, shift = _BEST[nearest]
     native = _core.build_info()["bfloat16"] == "native"

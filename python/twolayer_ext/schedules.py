@@ -9,6 +9,7 @@ things by their share of the run, so that a schedule fits runs of any length.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
@@ -57,7 +58,9 @@ def step(
         return lambda step, steps: factor ** sum(step + 0.5 >= place * steps for place in places)
     if every is not None and milestones is None:
         share = checks.number("every", every, above=0, below=1)
-        return lambda step, steps: factor ** int((step + 0.5) / (share * steps))
+        # A share next to nothing gives an infinite quotient, which is no exponent.
+        most = sys.float_info.max
+        return lambda step, steps: factor ** int(min((step + 0.5) / (share * steps), most))
     raise ValueError(
         f"milestones: {milestones!r} with every: {every!r}; must be exactly one of the two"
     )

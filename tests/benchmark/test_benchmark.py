@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import twolayer_ext as tl
 from twolayer_ext import _core
 from twolayer_ext.benchmark import cli, figure, machine, memory, peers, report
 from twolayer_ext.benchmark.accuracy import JUDGED, STEPS, Check, Judge
@@ -18,8 +21,9 @@ from twolayer_ext.benchmark.cases import (
     Images,
     cases_named,
     load_digits,
+    made_up_table,
     make_workload,
-    synthetic_images,
+    synthetic_rows,
 )
 from twolayer_ext.benchmark.contenders import (
     Numpy,
@@ -47,7 +51,7 @@ def matplotlib_cache(tmp_path_factory, monkeypatch):
 
 @pytest.fixture(scope="module")
 def images():
-    x, y = synthetic_images(550, 48)
+    x, y = synthetic_rows(550, 48, 10)
     return Images(x[:450], y[:450], x[450:], "made-up images")
 
 
@@ -125,11 +129,51 @@ def test_right_contenders_are_timed(case, images):
         assert timing.check.deviation <= timing.check.tolerance
 
 
-def test_predictions_are_not_timed_in_a_type_they_are_not_computed_in(images):
-    contenders = [Twolayer("float32", 1), Twolayer("bfloat16", 1)]
+def test_predictions_are_computed_in_the_contenders_type(images, monkeypatch):
+    asked = []
+    own = tl.Network.predict
+
+    def predict(self, x, **options):
+        asked.append((self.dtype, options["compute_dtype"]))
+        return own(self, x, **options)
+
+    monkeypatch.setattr(tl.Network, "predict", predict)
+    contenders = [Twolayer(dtype, 1) for dtype in ("float32", "float64", "bfloat16")]
     result = run_benchmark(contenders, [PREDICT], images).results[0]
-    assert [timing.dtype for timing in result.timings] == ["float32"]
-    assert result.left_out == {"twolayer bfloat16, 1 thread": "does not predict in bfloat16"}
+    assert [timing.dtype for timing in result.timings] == ["float32", "float64", "bfloat16"]
+    assert set(asked) == {("float32", None), ("float64", None), ("float32", "bfloat16")}
+
+
+def test_made_up_tables_are_of_the_cases_net():
+    for case in CASES:
+        if case.data == "table":
+            workload = make_workload(case, made_up_table(case))
+            assert workload.x.shape[1] == case.layer_sizes[0]
+            if case.task == "train":
+                assert np.unique(workload.y).tolist() == list(range(case.layer_sizes[-1]))
+
+
+def test_neighbours_run_as_long_as_they_are_wanted():
+    def children():
+        path = Path(f"/proc/self/task/{os.getpid()}/children")
+        return set(path.read_text().split()) if path.exists() else set()
+
+    before = children()
+    with machine.neighbours(2):
+        during = children() - before
+    assert children() == before
+    assert len(during) == (2 if Path("/proc/self").exists() else 0)
+
+
+def test_stolen_time_is_a_share():
+    assert machine.stolen_share(None) is None
+    before = machine.stolen_time()
+    if before is None:
+        assert not Path("/proc/stat").exists()
+        return
+    share = machine.stolen_share((before[0], before[1] - 100))
+    assert share is not None
+    assert 0 <= share <= 1
 
 
 @pytest.mark.parametrize("case", [*TRAIN.values(), *CASES[4:5]], ids=lambda case: case.name)

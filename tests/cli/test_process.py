@@ -140,11 +140,26 @@ def test_ascii_output():
     assert "--reg X" in done.stdout
 
 
-def test_a_wrong_instruction_set_is_one_line():
-    done = shell("twolayer info", TWOLAYER_ISA="abacus")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "twolayer info",
+        f"{sys.executable} -m twolayer_ext info --help",
+        f"{sys.executable} -mtwolayer_ext",
+    ],
+)
+def test_a_wrong_instruction_set_is_one_line(command):
+    done = shell(command, TWOLAYER_ISA="abacus")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("twolayer: error: TWOLAYER_ISA=abacus: unknown")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_wrong_instruction_set_is_an_error_of_whoever_imports():
+    for code in ("import twolayer_ext", "import sys; sys.argv = ['-m'] * 9; import twolayer_ext"):
+        done = shell(f'{sys.executable} -c "{code}" twolayer_ext', TWOLAYER_ISA="abacus")
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].startswith("ImportError: TWOLAYER_ISA=abacus")
 
 
 def test_ctrl_c_while_modules_are_imported(tmp_path):

@@ -233,8 +233,7 @@ class Kind {
     });
     if (!centred(turn)) shift = 0;
     for (std::int64_t d = 0; d < sizes.front(); ++d) {
-      network.shift.data()[d] = static_cast<T>(shift);
-      network.inverse_scale.data()[d] = static_cast<T>(scale);
+      network.normalize(d, shift, scale);
     }
     const std::int64_t loss = turn % Losses::size;
     if (turn % 2 == 1 && loss != Losses::index_of<twolayer::CrossEntropy>() &&

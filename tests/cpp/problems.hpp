@@ -129,8 +129,7 @@ twolayer::Network<T> make_network(Generator& generator, const std::vector<std::i
   auto network = make_network<T>(generator, sizes, activation);
   if (samples.type == twolayer::ElementType::uint8) {
     for (std::int64_t d = 0; d < sizes.front(); ++d) {
-      network.shift.data()[d] = T(127.5);
-      network.inverse_scale.data()[d] = T(0x1p-7);
+      network.normalize(d, 127.5, 0x1p-7);
     }
   }
   return network;

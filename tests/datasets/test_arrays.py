@@ -191,6 +191,8 @@ def npy(header, version=b"\1\0"):
         npy(b"", b"\x09\0"),
         npy(b""),
         npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (7, 6)"),
+        npy(b"{'descr': 'a4', 'fortran_order': False, 'shape': (7, 6)}") + bytes(168),
+        npy(b"{'descr': '|a4', 'fortran_order': False, 'shape': (7, 6)}") + bytes(168),
         npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (7L, 6L)}"),
         npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (-7, -6)}") + bytes(168),
         npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (10**9, 6)}"),

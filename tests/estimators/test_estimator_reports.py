@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn")
+sklearn = pytest.importorskip("sklearn")
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_regression
 from sklearn.metrics import log_loss, r2_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 import twolayer_ext as tl
 
@@ -37,6 +39,14 @@ def test_early_stopping_takes_validation_data_in_place_of_a_split():
     split = clone(estimator).fit(X, Y)
     assert len(split.validation_loss_curve_) == split.n_iter_
     assert split.t_ == split.n_iter_ * 270
+
+
+def test_validation_data_are_routed_through_pipelines():
+    with sklearn.config_context(enable_metadata_routing=True):
+        estimator = tl.MLPClassifier(max_iter=2).set_fit_request(validation_data=True)
+        pipeline = make_pipeline(FunctionTransformer(), estimator)
+        pipeline.fit(X, Y, validation_data=(X_NEW, Y_NEW))
+    assert len(pipeline[-1].validation_loss_curve_) == 2
 
 
 def test_validation_of_numbers():

@@ -85,7 +85,7 @@ def test_a_file_of_an_older_version_is_brought_up_to_date():
     for estimator in (tl.MLPClassifier(max_iter=1), tl.MLPRegressor(max_iter=1)):
         state = estimator.fit(X, Y).__getstate__()
         later = ["optimizer", "schedule", "normalize", "batch_norm", "dtype", "compute_dtype"]
-        for name in (*later, "ensemble", "callbacks", "progress", "_task"):
+        for name in (*later, "ensemble", "callbacks", "progress"):
             del state[name]
         old = type(estimator)()
         vars(old).clear()

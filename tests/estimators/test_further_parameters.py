@@ -96,3 +96,12 @@ def test_solvers_without_steps_have_no_techniques_of_steps():
     for settings in ({"dropout": 0.5}, {"clip_norm": 1.0}):
         with pytest.raises(ValueError, match="with solver='lbfgs'"):
             tl.MLPClassifier(solver="lbfgs", **settings).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "name", ["alpha", "learning_rate_init", "tol", "epsilon", "clip_norm", "hidden_layer_sizes"]
+)
+def test_integers_that_no_float_holds_are_refused(name):
+    for value in (10**400, [10**400]) if name == "hidden_layer_sizes" else (10**400,):
+        with pytest.raises(ValueError, match=rf"^{name}: 1000"):
+            tl.MLPClassifier(max_iter=1).set_params(**{name: value}).fit(X, Y)

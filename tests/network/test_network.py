@@ -288,3 +288,26 @@ def test_interrupt_is_honoured_within_100_ms(method):
         delays.append(ctrl_c.worked_on())
     assert min(delays) < 0.1
     assert np.isfinite(net.predict_proba(x[:10])).all()
+
+
+@pytest.mark.parametrize("value", [1e308, 10**308, 10**400, np.longdouble("1e4000")])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        lambda v: {"layer_sizes": (v, 2)},
+        lambda v: {"layer_sizes": (4, v, 2)},
+        lambda v: {"init": v},
+        lambda v: {"activation": v},
+        lambda v: {"loss": v},
+        lambda v: {"normalize": (2 * v, 1)},
+        lambda v: {"normalize": (0, 2 * v)},
+        lambda v: {"normalize_targets": (2 * v, 1), "loss": "poisson"},
+        lambda v: {"normalize_targets": (0, 2 * v), "loss": "squared_error"},
+    ],
+)
+def test_huge_arguments_are_refused_by_name(backend, arguments, dtype, value):
+    given = arguments(value)
+    with np.errstate(over="ignore"), pytest.raises((ValueError, TypeError)) as caught:
+        backend.Network(**{"layer_sizes": (4, 2), "dtype": dtype} | given)
+    assert str(caught.value).startswith(next(iter(given)))

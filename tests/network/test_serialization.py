@@ -89,7 +89,7 @@ def test_format_1_is_read_for_ever(backend, tmp_path, same_bits):
     assert net.feature_names is None
     np.testing.assert_array_equal(net.shift, np.arange(4) / 3)
     np.testing.assert_array_equal(net.scale, [1, 2, 3, 4.5])
-    x = np.arange(20.0).reshape(5, 4) - 9
+    x = np.arange(20, dtype="float32").reshape(5, 4) - 9
     expected = [  # as that version printed them
         [0.11899153, 0.11574048, 0.765268],
         [0.12639087, 0.12067112, 0.7529381],

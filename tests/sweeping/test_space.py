@@ -33,6 +33,7 @@ def test_distributions_fill_their_range_and_nothing_else():
         (uniform, 1, 1, ValueError),
         (uniform, 0, math.inf, ValueError),
         (uniform, "0", 1, TypeError),
+        (uniform, -1e308, 1e308, ValueError),
         (log_uniform, 0, 1, ValueError),
         (log_uniform, 2, 1, ValueError),
         (integer, 3, 3, ValueError),

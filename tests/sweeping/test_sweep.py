@@ -10,11 +10,22 @@ import numpy as np
 import pytest
 
 import twolayer_ext as tl
-from twolayer_ext.distributions import uniform
+from twolayer_ext.distributions import log_uniform, uniform
 from twolayer_ext.sweeping import search, trial
 from twolayer_ext.sweeping.side_by_side import THREAD_NAMES
 from twolayer_ext.sweeping.trial import Trial
 from twolayer_ext.training.progress import RunsProgress
+
+# Rates that leave the validation loss unsteady.
+STOPPING_EARLY = {
+    "hidden_sizes": (8,),
+    "optimizer": "sgd",
+    "learning_rate": log_uniform(0.1, 1),
+    "learning_rate_decay": 1.0,
+    "epochs": 12,
+    "early_stopping": 2,
+    "batch_size": 16,
+}
 
 
 def test_the_same_result_for_any_number_of_workers(sweep, outcome):
@@ -35,6 +46,31 @@ def test_runs_are_sorted_and_the_best_can_be_repeated(sweep, digits):
     assert again.history["accuracy"][-1] == best.score
     assert best.epochs == 2
     assert best.seconds > 0
+
+
+def test_early_stopping_is_judged_by_what_train_returns(sweep, digits):
+    result = sweep(STOPPING_EARLY)
+    scores, last_scores = [], []
+    for run in result.runs:
+        training = tl.train(*digits[0], **run.config, validation_data=digits[1], progress=False)
+        assert training.network.evaluate(*digits[1]) == (run.val_loss, run.val_score)
+        assert training.history["accuracy"][training.best_epoch - 1] == run.score
+        assert run.epochs == len(training.history["loss"])
+        scores.append(run.val_score)
+        last_scores.append(training.history["val_accuracy"][-1])
+    assert scores == sorted(scores, reverse=True)
+    assert np.argmax(last_scores) != 0  # by the last epochs another one would win
+
+
+def test_the_best_run_with_early_stopping_can_be_repeated(sweep, digits):
+    result = sweep(STOPPING_EARLY)
+    again = tl.train(*digits[0], **result.best, progress=False)
+    best = result.runs[0]
+    assert again.network.evaluate(*digits[1]) == (best.val_loss, best.val_score)
+    assert len(again.history["loss"]) == best.epochs
+    assert "validation_data" not in best.config
+    assert "validation_data" not in repr(result)
+    assert "validation_data" not in sweep().best
 
 
 def test_table(sweep):

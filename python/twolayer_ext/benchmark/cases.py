@@ -23,6 +23,7 @@ BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 _PIXELS = 3 * 32 * 32
 _CLASSES = 10
+_TABLE_ROWS = 20_000
 _TRAINING_IMAGES = 49_000  # the study's; the other 1000 validate
 _TEST_IMAGES = 10_000
 _BLOCK = 1000  # images made at once
@@ -46,8 +47,9 @@ class Case:
         Constant; such that 20 steps change the loss far beyond rounding.
     task : {"train", "predict"}
         An epoch of training, or the classes of all images.
-    data : {"cifar10", "digits"}
-        uint8 rows, standardised on their way into the net.
+    data : {"cifar10", "digits", "table"}
+        uint8 rows, standardised on their way into the net. A table is made up, of the net's
+        features and classes.
     """
 
     name: str
@@ -56,7 +58,7 @@ class Case:
     optimizer: Literal["sgd", "adam"] = "sgd"
     learning_rate: float = 1e-2
     task: Literal["train", "predict"] = "train"
-    data: Literal["cifar10", "digits"] = "cifar10"
+    data: Literal["cifar10", "digits", "table"] = "cifar10"
 
     @property
     def own_optimizer(self) -> Optimizer:
@@ -84,7 +86,8 @@ class Case:
         """One line that says all, but for the data."""
         net = "-".join(map(str, self.layer_sizes))
         if self.task == "predict":
-            return f"predict {self.batch_size:,} images, {net}"
+            rows = "1 row" if self.batch_size == 1 else f"{self.batch_size:,} rows"
+            return f"predict {rows}, {net}"
         return f"train {net}, batch {self.batch_size}, {self.optimizer}"
 
 
@@ -94,7 +97,12 @@ CASES = (
     Case("adam", (_PIXELS, 128, 256, _CLASSES), 200, "adam", 1e-4),
     Case("wide", (_PIXELS, 2048, 2048, _CLASSES), 512, "adam", 1e-4),
     Case("digits", (64, 32, _CLASSES), 32, data="digits"),
+    Case("table", (30, 100, 2), 200, "adam", 1e-4, data="table"),
+    Case("narrow", (8, 64, 64, 4), 64, "adam", 1e-4, data="table"),
+    Case("broad", (100, 256, 128, _CLASSES), 256, "adam", 1e-4, data="table"),
     Case("predict", (_PIXELS, 512, _CLASSES), _TEST_IMAGES, task="predict"),
+    Case("row", (30, 100, 2), 1, task="predict", data="table"),
+    Case("rows", (30, 100, 2), 1000, task="predict", data="table"),
 )
 
 
@@ -156,7 +164,7 @@ def load_images(path: str | None) -> Images:
     """Return CIFAR-10 from `path` or TWOLAYER_CIFAR10, else made-up images of the same shape."""
     path = path or os.environ.get("TWOLAYER_CIFAR10")
     if path is None:
-        x, y = synthetic_images(_TRAINING_IMAGES + _TEST_IMAGES, _PIXELS)
+        x, y = synthetic_rows(_TRAINING_IMAGES + _TEST_IMAGES, _PIXELS, _CLASSES)
         return Images(
             x[:_TRAINING_IMAGES],
             y[:_TRAINING_IMAGES],
@@ -173,11 +181,18 @@ def load_digits() -> Images:
     return Images(digits.x, digits.y, digits.x, "the package's handwritten digits")
 
 
-def synthetic_images(count: int, features: int) -> tuple[Array, NDArray[np.int64]]:
+def made_up_table(case: Case) -> Images:
+    """Return rows of the features and classes of a case."""
+    features, classes = case.layer_sizes[0], case.layer_sizes[-1]
+    x, y = synthetic_rows(_TABLE_ROWS, features, classes)
+    return Images(x, y, x, "a made-up table of uint8")
+
+
+def synthetic_rows(count: int, features: int, classes: int) -> tuple[Array, NDArray[np.int64]]:
     """Make noise around one picture a class, so that there is something to learn."""
     rng = np.random.default_rng(0)
-    y = rng.integers(0, _CLASSES, count)
-    pictures = rng.integers(0, 32, (_CLASSES, features), dtype=np.uint8)
+    y = rng.integers(0, classes, count)
+    pictures = rng.integers(0, 32, (classes, features), dtype=np.uint8)
     x = rng.integers(0, 224, (count, features), dtype=np.uint8)
     for start in range(0, count, _BLOCK):
         part = slice(start, start + _BLOCK)

@@ -72,6 +72,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="threads at most (default: OMP_NUM_THREADS, else the CPUs this process may use)",
     )
     parser.add_argument(
+        "--neighbours",
+        type=int,
+        metavar="N",
+        default=0,
+        help="let N other processes keep a CPU busy each, as on a shared machine",
+    )
+    parser.add_argument(
         "--quick",
         action="store_true",
         help="few rows and short measurements: shows that it runs, not how fast",
@@ -114,11 +121,11 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings(
         rounds=checks.integer("--rounds", arguments.rounds, minimum=1),
         threads=checks.thread_count(arguments.threads),
+        neighbours=checks.integer("--neighbours", arguments.neighbours, minimum=0, maximum=1000),
     )
     if arguments.quick:
-        settings = Settings(
-            rounds=settings.rounds,
-            threads=settings.threads,
+        settings = replace(
+            settings,
             shortest=0.05,
             longest=0.5,
             trial=0.1,

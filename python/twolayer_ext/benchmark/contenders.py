@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -120,9 +120,8 @@ class Twolayer(Contender):
         self.name = f"twolayer {dtype}, {threads} thread" + "s" * (threads > 1)
 
     def variants(self, case: Case, threads: int) -> list[Variant]:
-        """Return the one that was asked for; predictions are computed in the network's dtype."""
-        own = case.task == "train" or self.dtype != "bfloat16"
-        return [Variant(self.threads)] if own else []
+        """Return the one that was asked for."""
+        return [Variant(self.threads)]
 
     def start(self, workload: Workload, variant: Variant) -> Session:
         """Make a session."""
@@ -178,7 +177,10 @@ class TwolayerSession(Session):
 
     def predict(self) -> Array:
         """Return `Network.predict` of the raw rows."""
-        return self.network.predict(self.workload.x, threads=self.threads)
+        dtype: Literal["bfloat16"] | None = None
+        if self.compute_dtype == "bfloat16":
+            dtype = "bfloat16"
+        return self.network.predict(self.workload.x, threads=self.threads, compute_dtype=dtype)
 
     def parameters(self) -> Parameters:
         """Return the network's."""

@@ -6,6 +6,10 @@ import importlib.metadata
 import math
 import platform
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +48,37 @@ def cpu_model() -> str:
         text = ""
     found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def stolen_time() -> tuple[int, int] | None:
+    """Return ticks of all CPUs that the host gave to others, and all ticks; None if it hides it."""
+    try:
+        first = Path("/proc/stat").read_text().splitlines()[0].split()
+    except OSError:
+        return None
+    ticks = [int(text) for text in first[1:9]]
+    return ticks[7], sum(ticks)
+
+
+def stolen_share(before: tuple[int, int] | None) -> float | None:
+    """Return the stolen share of the time since then."""
+    after = stolen_time()
+    if before is None or after is None or after[1] == before[1]:
+        return None
+    return (after[0] - before[0]) / (after[1] - before[1])
+
+
+@contextmanager
+def neighbours(count: int) -> Iterator[None]:
+    """Keep so many other processes busy, as on a shared machine."""
+    command = [sys.executable, "-c", "while True: pass"]
+    running = [subprocess.Popen(command) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
 
 
 def last_level_cache() -> int:

@@ -17,7 +17,7 @@ _HEADINGS = ("contender", "samples/s", "min ... max", "GFLOP/s", "of peak", "our
 _LIMITS = {
     "arithmetic": "multiply-adds; everything else hides behind them",
     "memory": "reading and writing memory",
-    "latency": "fixed costs: a step is so short that calls and barriers weigh as much",
+    "latency": "fixed costs: a step is so short that calls and waits weigh as much",
 }
 
 
@@ -29,6 +29,10 @@ def machine_text(report: Report) -> str:
         f"median of {settings.rounds} interleaved rounds, an epoch each, repeated if shorter than "
         f"{settings.shortest:g} s, in part if longer than {settings.longest:g} s"
     )
+    if settings.neighbours:
+        lines["neighbours"] = f"{settings.neighbours}, each of which keeps a CPU busy"
+    if report.stolen is not None:
+        lines["stolen"] = f"{report.stolen:.1%} of the CPUs' time went to others on the host"
     if settings.limit is not None:
         lines["limited to"] = f"{settings.limit:,} rows of training data: a quick look only"
     return tables.described(lines)
@@ -118,6 +122,7 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         "machine": report.machine,
         "settings": asdict(report.settings),
+        "stolen": report.stolen,
         "cases": [_case_json(result) for result in report.results],
     }
 

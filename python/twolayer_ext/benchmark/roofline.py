@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from twolayer_ext.benchmark.cases import Case
 
-# A step shorter than this is not about products: waking threads, barriers and call overhead, a
+# A step shorter than this is not about products: waking threads, waits and call overhead, a
 # microsecond each, are as long.
 _LATENCY_SECONDS = 20e-6
 # Of every parameter a step moves at least: read by the forward and the backward product, read and

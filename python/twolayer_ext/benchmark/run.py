@@ -6,7 +6,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from twolayer_ext.benchmark import machine, memory
 from twolayer_ext.benchmark.accuracy import Check, Judge
@@ -17,6 +17,7 @@ from twolayer_ext.benchmark.cases import (
     Workload,
     load_digits,
     load_images,
+    made_up_table,
     make_workload,
 )
 from twolayer_ext.benchmark.contenders import Contender, Session, Variant
@@ -45,6 +46,8 @@ class Settings:
         Seconds of a probe of the machine.
     limit : int or None
         Rows of training data to use.
+    neighbours : int
+        Processes that keep a CPU busy each, all the while.
     """
 
     rounds: int = 5
@@ -54,6 +57,7 @@ class Settings:
     trial: float = 0.3
     probe: float = 0.1
     limit: int | None = None
+    neighbours: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ class Report:
     machine: dict[str, str | int]
     settings: Settings
     results: list[CaseResult] = field(default_factory=list)
+    stolen: float | None = None  # share of the CPUs' time that went to others on the host
 
 
 class UnfitError(Exception):
@@ -154,18 +159,22 @@ def benchmark(
         Given the result of each case as soon as it is there.
     """
     report = Report(machine.describe(settings.threads), settings)
-    for case in cases:
-        if case.data == "digits":
-            workload = make_workload(case, load_digits(), settings.limit)
-        else:
-            if images is None:
-                say("loading images ...")
-                images = load_images(data)
-            workload = make_workload(case, images, settings.limit)
-        result = measure_case(workload, contenders, settings, say)
-        report.results.append(result)
-        done(result)
-    return report
+    before = machine.stolen_time()
+    with machine.neighbours(settings.neighbours):
+        for case in cases:
+            if case.data == "digits":
+                workload = make_workload(case, load_digits(), settings.limit)
+            elif case.data == "table":
+                workload = make_workload(case, made_up_table(case), settings.limit)
+            else:
+                if images is None:
+                    say("loading images ...")
+                    images = load_images(data)
+                workload = make_workload(case, images, settings.limit)
+            result = measure_case(workload, contenders, settings, say)
+            report.results.append(result)
+            done(result)
+    return replace(report, stolen=machine.stolen_share(before))
 
 
 def measure_case(

@@ -39,7 +39,7 @@ def fit(
         return run
 
     lock = threading.Lock()
-    context = fit_begins(estimator, X=X, y=y)
+    context = fit_begins(estimator, 0, X=X, y=y)
     try:
         for net in nets:
             _follow(estimator, net)

@@ -88,7 +88,7 @@ class Reports:
         self.shown = estimator.progress is not False
         self.epoch = 0
         self.history: dict[str, list[float]] = {}
-        self.context = fit_begins(estimator, **self._of_task())
+        self.context = fit_begins(estimator, epochs, **self._of_task())
         self.task: Any = None
         if held_out is not None:
             for name in ("validation_loss_curve_", "validation_scores_"):
@@ -204,11 +204,11 @@ class Reports:
         return Network.from_state(state)
 
 
-def fit_begins(estimator: Any, **of_task: Any) -> Any:
-    """Tell scikit-learn's callbacks; return the context for more, or None where there are none."""
+def fit_begins(estimator: Any, subtasks: int, **of_task: Any) -> Any:
+    """Tell scikit-learn's callbacks; return the context for at most so many subtasks, or None."""
     if not (hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx")):
         return None
-    context = estimator._init_callback_context(max_subtasks=None)
+    context = estimator._init_callback_context(max_subtasks=subtasks)
     context.call_on_fit_task_begin(estimator=estimator, **of_task)
     return context
 

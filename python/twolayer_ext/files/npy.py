@@ -40,7 +40,7 @@ _HEADER_ERRORS = (
     MemoryError,
     RecursionError,
     tokenize.TokenError,
-    UserWarning,
+    Warning,  # NumPy's own: of a header that has to be repaired, of types that are going away
 )
 # Numbers and text; never objects, which would need a pickle, nor records.
 _KINDS = "buifU"

@@ -5,7 +5,7 @@ core has a kernel of the same name. `train(loss=...)` takes a name of `LOSSES`, 
 ``losses.Huber(delta=2.0)``, or a function ``f(outputs, targets) -> (losses, gradient)``.
 """
 
-from twolayer_ext.losses.class_weights import class_weights
+from twolayer_ext.losses.class_weights import class_weights, weights_of_classes
 from twolayer_ext.losses.custom import CustomLoss, LossFunction
 from twolayer_ext.losses.kinds import (
     LOSSES,
@@ -43,4 +43,5 @@ __all__ = [
     "parse",
     "read",
     "task_of",
+    "weights_of_classes",
 ]

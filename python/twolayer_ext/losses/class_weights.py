@@ -41,14 +41,25 @@ def class_weights(
     ValueError, TypeError
         The task has no classes; an unknown class; a weight that is negative or not finite.
     """
+    weights = weights_of_classes(value, task, encoded, rows)
+    return np.asarray(weights[_indices(encoded)])
+
+
+def weights_of_classes(
+    value: object, task: Task, encoded: Array, rows: NDArray[np.int64] | None = None
+) -> Vector:
+    """Return the weight of each class (C,); takes and raises what `class_weights` does."""
     if task.classes is None:
         raise ValueError(
             f"class_weight: {checks.shown(value)} with loss {task.loss.name!r}; must be None "
             "without classes, sample_weight weighs rows"
         )
-    indices = encoded.astype(np.int64, copy=False).reshape(-1)
-    of_training = indices if rows is None else indices[rows]
-    return _of_classes(value, task.classes, of_training)[indices]
+    indices = _indices(encoded)
+    return _of_classes(value, task.classes, indices if rows is None else indices[rows])
+
+
+def _indices(encoded: Array) -> NDArray[np.int64]:
+    return encoded.astype(np.int64, copy=False).reshape(-1)
 
 
 def _of_classes(value: object, classes: Array, indices: NDArray[np.int64]) -> Vector:

@@ -22,11 +22,17 @@ class CompiledEngine:
         """Make a network with weights of zero."""
         return _core.Network(layer_sizes, activation, dtype)
 
-    def loss(self, loss: Loss, outputs: int, score_scale: Weights | None) -> _core.Loss:
+    def loss(
+        self,
+        loss: Loss,
+        outputs: int,
+        score_scale: Weights | None,
+        class_weights: Weights | None = None,
+    ) -> _core.Loss:
         """Make what the core computes a loss from; a function stays in Python."""
         if isinstance(loss, CustomLoss):
             return _core.Loss("squared_error")
-        parameters = loss.parameters(outputs)
+        parameters = loss.parameters(outputs) if class_weights is None else class_weights
         return _core.Loss(
             loss.name,
             levels=loss.outputs_per_target,

@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from twolayer_ext import checks
 from twolayer_ext.checks import Array
 from twolayer_ext.engine import RowNumbers, Weights
-from twolayer_ext.losses import Task, class_weights
+from twolayer_ext.losses import Task, class_weights, weights_of_classes
 
 _MOST_DROPPED = 0.999
-_MOST_PIXELS = 4096  # a side: positions are drawn with 12 bits
+_MOST_PIXELS = 4096  # a side
 
 
 def image_shape(name: str, value: object, features: int | None) -> tuple[int, int, int]:
@@ -94,6 +94,28 @@ def sample_weights(
             f"{name}: the weights of all training rows are 0; must be above 0 somewhere"
         )
     return np.ldexp(used, -int(np.frexp(used.max())[1]))
+
+
+def weights_in_loss(
+    sample_weight: ArrayLike | None,
+    class_weight: object,
+    task: Task,
+    targets: Array,
+    rows: RowNumbers,
+) -> tuple[Weights | None, Weights | None]:
+    """Return the weight of each sample, and of each class where that is not the same.
+
+    A sample's weight is its class's as well, unless its label is spread over other classes.
+    """
+    weights = sample_weights(sample_weight, class_weight, task, targets, rows)
+    spread = task.loss.name == "cross_entropy" and getattr(task.loss, "label_smoothing", 0.0) > 0
+    if class_weight is None or not spread:
+        return weights, None
+    of_classes = weights_of_classes(class_weight, task, targets, rows)
+    return (
+        sample_weights(sample_weight, None, task, targets, rows),
+        np.ldexp(of_classes, -int(np.frexp(of_classes.max())[1])),
+    )
 
 
 def _one_a_row(sample_weight: ArrayLike, rows: int) -> Array:

@@ -16,6 +16,7 @@ from twolayer_ext.checks import Array
 
 _ALL_KEPT = 65536
 _PANEL = 32  # columns that the kernels draw for together
+_FEW = 64  # numbers that 12 bits decide among evenly
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
@@ -95,14 +96,14 @@ def augmented(
     key = key_of(seed, Chance.AUGMENTATION, step)
     for n, drawn in enumerate(random_bits(key, np.arange(len(x), dtype=np.uint64))):
         bits = int(drawn)
-        down, right = (_draw(bits, at, 2 * shift + 1) - shift for at in (4, 16))
+        down, right = (draw(bits, at, 2 * shift + 1) - shift for at in (4, 16))
         rows = _reflected(np.arange(height) + down, height)
         columns = _reflected(np.arange(width) + right, width)
         image = images[n, :, :, ::-1] if flip and bits & 1 else images[n]
         result[n] = image[:, rows][:, :, columns]
         if cutout:
-            top = _draw(bits, 28, height) - cutout // 2
-            left = _draw(bits, 40, width) - cutout // 2
+            top = draw(bits, 28, height) - cutout // 2
+            left = draw(bits, 40, width) - cutout // 2
             square = (
                 slice(None),
                 slice(max(0, top), top + cutout),
@@ -117,9 +118,11 @@ def mirrored(x: Array, image_shape: Sequence[int]) -> Array:
     return x.reshape(len(x), *image_shape)[..., ::-1].reshape(x.shape)
 
 
-def _draw(bits: int, at: int, count: int) -> int:
-    """Return a number in [0, count) from 12 of the bits."""
-    return (bits >> at & 0xFFF) * count >> 12
+def draw(bits: int, at: int, count: int) -> int:
+    """Return a number in [0, count): of few from 12 of the bits, else drawn with them for a key."""
+    if count <= _FEW:
+        return (bits >> at & 0xFFF) * count >> 12
+    return (_one(bits, at) >> 32) * count >> 32
 
 
 def _reflected(i: NDArray[np.int64], size: int) -> NDArray[np.int64]:

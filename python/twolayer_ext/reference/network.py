@@ -27,6 +27,33 @@ class TwinLoss:
 
     loss: Loss
     score_scale: Weights | None
+    class_weights: Weights | None = None
+
+    def value_and_gradient(
+        self, outputs: Array, targets: Array, weights: Weights | None
+    ) -> tuple[Array, Array]:
+        """Return losses (N,) and gradients (N, K) of a batch whose samples weigh `weights` (N,).
+
+        With class weights v, the loss of a label that is spread as q is Σ q_k v_k (-log a_k). Its
+        mean is not over the samples' weights w alone but over w v_y, as in PyTorch; that comes as a
+        factor.
+        """
+        if self.class_weights is None:
+            return self.loss.value_and_gradient(outputs, targets)
+        classes = outputs.shape[1]
+        smoothing = getattr(self.loss, "label_smoothing", 0.0)
+        q = np.full(outputs.shape, smoothing / classes, outputs.dtype)
+        q[np.arange(len(q)), targets] += 1 - smoothing
+        q *= self.class_weights
+        shifted = outputs - outputs.max(axis=1, keepdims=True)
+        total = np.exp(shifted).sum(axis=1, keepdims=True)
+        whole = q.sum(axis=1, keepdims=True)
+        losses = (whole * np.log(total))[:, 0] - (q * shifted).sum(axis=1)
+        gradient = whole * np.exp(shifted) / total - q
+        own = np.ones(len(q)) if weights is None else weights
+        divisor = float((own * self.class_weights[targets]).sum())
+        factor = np.asarray(float(own.sum()) / divisor if divisor > 0 else 0.0, outputs.dtype)
+        return losses * factor, gradient * factor
 
     def mean_gradient(self, gradient: Array, weights: Weights | None) -> Array:
         """Return the gradient of the batch's mean loss from those of its samples (N, K).
@@ -52,15 +79,15 @@ class NumpyNetwork:
         shapes = list(pairwise(layer_sizes))
         self.weights = [np.zeros(shape, self.dtype) for shape in shapes]
         self.biases = [np.zeros(shape[1], self.dtype) for shape in shapes]
-        self.shift = np.zeros(layer_sizes[0], self.dtype)
-        self.scale = np.ones(layer_sizes[0], self.dtype)
+        self.shift = np.zeros(layer_sizes[0])
+        self.scale = np.ones(layer_sizes[0])
         self.output_shift = np.zeros(layer_sizes[-1], self.dtype)
         self.output_scale = np.ones(layer_sizes[-1], self.dtype)
 
     def set_normalization(self, shift: Weights, scale: Weights) -> None:
         """Let the first layer read (x - shift) / scale."""
-        self.shift = shift.astype(self.dtype)
-        self.scale = scale.astype(self.dtype)
+        self.shift = shift.copy()
+        self.scale = scale.copy()
 
     def set_output_scaling(self, shift: Weights, scale: Weights) -> None:
         """Let the outputs be scale * z + shift, with z of the last layer."""
@@ -77,9 +104,14 @@ class NumpyNetwork:
         self.biases[index][:] = bias
 
     def normalized(self, x: Rows, rows: RowNumbers | None) -> Array:
-        """Return (x[rows] - shift) / scale in the network's dtype; sparse rows become dense."""
+        """Return (x[rows] - shift) / scale in the network's dtype; sparse rows become dense.
+
+        float64 rows are rounded to it at the end, all others at the beginning.
+        """
         batch = dense(x if rows is None else take(x, rows))
-        return (batch.astype(self.dtype) - self.shift) / self.scale
+        wide = batch.dtype if batch.dtype == np.float64 else self.dtype
+        shift, scale = self.shift.astype(wide), self.scale.astype(wide)
+        return np.asarray((batch.astype(wide) - shift) / scale, self.dtype)
 
     def between(
         self,

@@ -64,23 +64,28 @@ class NumpyTrainer:
         learning_rates: Weights,
         losses: Weights,
         weights: Weights | None = None,
+        scores: Weights | None = None,
     ) -> tuple[int, float]:
         """Train on consecutive batches of `rows`; return steps done and the sum of scores."""
-        scores = 0.0
+        if scores is None:
+            scores = np.zeros(len(losses))
         loss = self.loss.loss
         with np.errstate(over="ignore", invalid="ignore"):
             for step in range(len(losses)):
                 batch = rows[step * self.batch_size : (step + 1) * self.batch_size]
                 outputs = self.begin(x, batch)
-                of_samples, gradient = loss.value_and_gradient(outputs, targets[batch])
+                of_batch = None if weights is None else weights[batch]
+                of_samples, gradient = self.loss.value_and_gradient(
+                    outputs, targets[batch], of_batch
+                )
                 of_rows = loss.score(outputs, targets[batch], self.loss.score_scale)
-                scores += float(of_rows.sum(dtype=np.float64))
+                scores[step] = of_rows.sum(dtype=np.float64)
                 losses[step] = self.finish(
                     x, batch, of_samples, gradient, float(learning_rates[step]), weights
                 )
                 if not np.isfinite(losses[step]):
-                    return step + 1, scores
-        return len(losses), scores
+                    return step + 1, float(scores[: step + 1].sum())
+        return len(losses), float(scores[: len(losses)].sum())
 
     def begin(self, x: Rows, rows: RowNumbers) -> Array:
         """Do the first half of a step, on one batch; return its outputs (n, K)."""
@@ -128,7 +133,7 @@ class NumpyTrainer:
     def _operands(self, x: Rows) -> Operands:
         if self.compute_dtype != "bfloat16" or isinstance(x, Sparse):
             return EXACT
-        return Bfloat16Operands.reading(x, self.network.scale)
+        return Bfloat16Operands.reading(x, self.network.scale.astype(self.network.dtype))
 
     def images(self, x: Array) -> Array:
         """Return rows of images, changed at random where that is wanted."""
@@ -136,6 +141,8 @@ class NumpyTrainer:
             return x
         image_shape, flip, shift, cutout = self.techniques.augment
         blank = self.network.shift
+        if x.dtype != np.float64:
+            blank = blank.astype(self.network.dtype)
         if x.dtype == np.uint8:
             blank = np.floor(np.clip(blank, 0, 255) + 0.5)
         return augmented(

@@ -28,9 +28,15 @@ class NumpyEngine:
         """Make a network with weights of zero."""
         return NumpyNetwork(layer_sizes, activation, dtype)
 
-    def loss(self, loss: Loss, outputs: int, score_scale: Weights | None) -> TwinLoss:
+    def loss(
+        self,
+        loss: Loss,
+        outputs: int,
+        score_scale: Weights | None,
+        class_weights: Weights | None = None,
+    ) -> TwinLoss:
         """Make what the twin computes a loss from: the loss itself."""
-        return TwinLoss(loss, score_scale)
+        return TwinLoss(loss, score_scale, class_weights)
 
     def trainer(
         self,

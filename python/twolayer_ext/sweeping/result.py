@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from twolayer_ext import scores, tables
 from twolayer_ext.sweeping.space import Config, key
@@ -27,9 +28,10 @@ class Run:
     score_name : {"accuracy", "r2", ""}
         What the scores are; "" where the loss knows none.
     val_score, val_loss : float
-        After the last epoch; nan for a run that diverged.
+        Of the network that `train` returns: after the last epoch, with early stopping after the
+        best; nan for a run that diverged.
     score : float
-        In the last epoch, as in `TrainResult.history`; nan for a run that diverged.
+        In that epoch, as in `TrainResult.history`; nan for a run that diverged.
     epochs : int
         That were begun.
     seconds : float
@@ -84,9 +86,14 @@ class SweepResult:
         Best validation score first (where there is none, smallest validation loss), those that
         diverged last. With method "halving" a configuration has one run for each number of epochs
         it was given.
+    validation_data : (x, y) or None
+        As the sweep was given it.
     """
 
     runs: tuple[Run, ...]
+    validation_data: tuple[ArrayLike, ArrayLike] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     @property
     def score_name(self) -> str:
@@ -96,6 +103,8 @@ class SweepResult:
     @property
     def best(self) -> Config:
         """The best run's keyword arguments: ``train(x, y, **result.best)`` repeats that run.
+
+        With ``early_stopping``, which asks them when to stop, the validation data are among them.
 
         Raises
         ------
@@ -107,7 +116,10 @@ class SweepResult:
                 f"best: none of {len(self.runs)} runs has ended with a finite loss; "
                 "try smaller learning rates"
             )
-        return dict(self.runs[0].config)
+        best = dict(self.runs[0].config)
+        if best.get("early_stopping") is not None:
+            best["validation_data"] = self.validation_data
+        return best
 
     @property
     def swept(self) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ class SharedData(NamedTuple):
     x: Rows
     y: Array
     validation: tuple[Rows, Array]
+    validation_as_given: tuple[ArrayLike, ArrayLike]
 
 
 class Round(NamedTuple):
@@ -55,7 +56,8 @@ def check_all(
     checked, _ = prepare(Network, x, y, _options(first, validation_data))
     assert checked.validation is not None
     validation_y = labels.values(validation_data[1], "validation_data[1]")
-    data = SharedData(checked.x, labels.values(y, "y"), (checked.validation[0], validation_y))
+    validation = checked.validation[0], validation_y
+    data = SharedData(checked.x, labels.values(y, "y"), validation, validation_data)
     stand_in, validation_stand_in = _stand_in(data.x), _stand_in(data.validation[0])
     dtypes = set()
     for number, config in candidates.items():
@@ -137,7 +139,7 @@ class Search:
 
     def result(self) -> SweepResult:
         """Return what is finished."""
-        return SweepResult(tuple(ranked(self._finished)))
+        return SweepResult(tuple(ranked(self._finished)), self._data.validation_as_given)
 
     def run(self, candidates: Mapping[int, Config], rounds: Sequence[Round]) -> SweepResult:
         """Run all rounds; each takes the best of the one before, and none that diverged."""

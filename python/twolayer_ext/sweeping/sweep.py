@@ -59,8 +59,9 @@ def sweep(
     y : array_like, shape (N,) or (N, columns)
         To train on, as for `train`; shared by all runs without a copy.
     validation_data : (x, y)
-        What configurations are compared on, by the accuracy or R² after their last epoch; where
-        the loss has neither, by the validation loss.
+        What configurations are compared on, by the accuracy or R² of the network that `train`
+        returns: after the last epoch, or with ``early_stopping`` in the space after the best.
+        Where the loss has neither, by the validation loss.
     configurations : int, default 32
         How many to draw. One that is drawn twice is run once.
     method : {"random", "halving"}, default "random"

@@ -33,9 +33,11 @@ class Trial:
         except DivergenceError as error:
             result = error.result
         else:
-            val_loss = result.history["val_loss"][-1]
+            # Of the epoch whose parameters the network has.
+            last = -1 if result.best_epoch is None else result.best_epoch - 1
+            val_loss = result.history["val_loss"][last]
             if name := result.network.score_name:
-                val_score, score = (result.history[key][-1] for key in (f"val_{name}", name))
+                val_score, score = (result.history[key][last] for key in (f"val_{name}", name))
         history = result.history
         return Run(
             number=self.number,

@@ -145,11 +145,10 @@ class _Epoch:
     rates: NDArray[np.float64]  # a step
     order: RowNumbers
     losses: NDArray[np.float64]  # nan where a step was not done
+    scores: NDArray[np.float64]  # sums over a step's samples
     started: float
     done: int = 0  # steps
     seconds: float = math.nan
-    samples: int = 0
-    scores: float = 0.0
 
 
 @dataclass
@@ -216,7 +215,8 @@ class Loop(Generic[NetworkT]):
             rates = np.full(len(losses), learning_rate)
         else:
             rates = plan.learning_rate * plan.factors(self._steps, self._steps + len(losses))
-        self._epoch = epoch = _Epoch(number, rates, order, losses, time.perf_counter())
+        scores = np.zeros(len(losses))
+        self._epoch = epoch = _Epoch(number, rates, order, losses, scores, time.perf_counter())
         while epoch.done < len(losses):
             self._call(epoch)
             loss = losses[epoch.done - 1]
@@ -226,9 +226,9 @@ class Loop(Generic[NetworkT]):
             progress.update(
                 number,
                 self._steps + epoch.done,
-                self._samples + epoch.samples,
+                self._samples + self._samples_of(epoch),
                 self._mean_loss(epoch),
-                self.loss.score_of_mean(epoch.scores / epoch.samples),
+                self._score(epoch),
             )
         self.trainer.publish()
         epoch.seconds = time.perf_counter() - epoch.started
@@ -248,26 +248,60 @@ class Loop(Generic[NetworkT]):
         rows = epoch.order[begin * size : end * size]
         before = time.perf_counter()
         do = self._own_steps if isinstance(self.loss, CustomLoss) else self._steps_of_engine
+<<<<<<< HEAD
         done, scores = do(rows, epoch.rates[begin:end], epoch.losses[begin:end])
         self._pace.follow(end - begin, time.perf_counter() - before)
         epoch.done += done
         epoch.samples += min(done * size, len(rows))
         epoch.scores += scores
+=======
+        steps_of_call = slice(begin, end)
+        steps = do(
+            rows,
+            epoch.rates[steps_of_call],
+            epoch.losses[steps_of_call],
+            epoch.scores[steps_of_call],
+        )
+        seconds = time.perf_counter() - before
+        if seconds < _SHORT_CALL and end - begin == self._batches_at_once:
+            self._batches_at_once *= 2
+        elif seconds > _LONG_CALL:
+            self._batches_at_once = max(1, (end - begin) // 2)
+        epoch.done += steps
+>>>>>>> main
 
     def _steps_of_engine(
-        self, rows: RowNumbers, rates: Weights, losses: Weights
-    ) -> tuple[int, float]:
+        self, rows: RowNumbers, rates: Weights, losses: Weights, scores: Weights
+    ) -> int:
         data = self.data
-        return self.trainer.run(data.x, data.targets, rows, rates, losses, data.weights)
+        done, _ = self.trainer.run(data.x, data.targets, rows, rates, losses, data.weights, scores)
+        return done
 
-    def _own_steps(self, rows: RowNumbers, rates: Weights, losses: Weights) -> tuple[int, float]:
+    def _own_steps(self, rows: RowNumbers, rates: Weights, losses: Weights, scores: Weights) -> int:
         """Do the same with a loss that is a function, called between the halves of each step."""
+<<<<<<< HEAD
         data = self.data
         assert isinstance(self.loss, CustomLoss)
         return steps.of_function(
             self.trainer, self.loss, data.x, data.targets, rows, rates, losses,
             batch_size=self.plan.batch_size, weights=data.weights, score_scale=self._score_scale,
         )  # fmt: skip
+=======
+        data, loss, size = self.data, self.loss, self.plan.batch_size
+        for step in range(len(losses)):
+            batch = rows[step * size : (step + 1) * size]
+            outputs = self.trainer.begin(data.x, batch)
+            targets = data.targets[batch]
+            of_samples, gradient = loss.value_and_gradient(outputs, targets)
+            of_rows = loss.score(outputs, targets, self._score_scale)
+            scores[step] = of_rows.sum(dtype=np.float64)
+            losses[step] = self.trainer.finish(
+                data.x, batch, of_samples, gradient, float(rates[step]), data.weights
+            )
+            if not math.isfinite(losses[step]):
+                return step + 1
+        return len(losses)
+>>>>>>> main
 
     @cached_property
     def _score_scale(self) -> Weights | None:
@@ -284,17 +318,21 @@ class Loop(Generic[NetworkT]):
 
     def _mean_loss(self, epoch: _Epoch) -> float:
         """Mean over the samples of the steps done: every step counts with its batch's size."""
-        size, done = self.plan.batch_size, epoch.done
-        last = min(done * size, len(epoch.order)) - (done - 1) * size
+        size, done, samples = self.plan.batch_size, epoch.done, self._samples_of(epoch)
+        last = samples - (done - 1) * size
         total = float(epoch.losses[: done - 1].sum()) * size + float(epoch.losses[done - 1]) * last
-        return total / ((done - 1) * size + last)
+        return total / samples
+
+    def _samples_of(self, epoch: _Epoch) -> int:
+        return min(epoch.done * self.plan.batch_size, len(epoch.order))
+
+    def _score(self, epoch: _Epoch) -> float:
+        total = float(epoch.scores[: epoch.done].sum())
+        return self.loss.score_of_mean(total / self._samples_of(epoch))
 
     def _close(self, epoch: _Epoch, validation: tuple[float, float]) -> None:
         """Put an epoch, whole or not, into the history."""
-        score = math.nan
-        if epoch.samples:
-            score = self.loss.score_of_mean(epoch.scores / epoch.samples)
-        named = (score,) if self.loss.score_name else ()
+        named = (self._score(epoch),) if self.loss.score_name else ()
         row = (
             self._mean_loss(epoch),
             *named,
@@ -304,7 +342,7 @@ class Loop(Generic[NetworkT]):
         )
         # One operation, after which the epoch is there: an interrupt falls before it or after.
         self._closed.append((row, epoch.losses[: epoch.done].tolist()))
-        self._samples += epoch.samples
+        self._samples += self._samples_of(epoch)
         self._steps += epoch.done
         for key, value in zip(self._keys, row, strict=True):
             self.history[key].append(value)

@@ -158,7 +158,9 @@ def train(
     class_weight : "balanced", one number a class, or {label: weight}, optional
         Weights of the classes in the loss, 1 where not given; "balanced" makes every class weigh
         the same, by the rows trained on. The loss of a batch is the mean of its samples' losses
-        weighted by class_weight times sample_weight; validation is not weighted.
+        weighted by class_weight times sample_weight; validation is not weighted. With
+        `label_smoothing` and cross-entropy each class's share of a label has that class's own
+        weight, as in PyTorch's CrossEntropyLoss.
     sample_weight : array_like, shape (N,), optional
         Weights of the rows, not negative.
     augment : Augment, optional
@@ -350,7 +352,7 @@ def prepare(
         if sparse and given not in (None, dtype):
             raise ValueError(f"{name}: {given!r} with a sparse matrix; must be left out")
     normalize_targets = OPTIONS["normalize_targets"].yes(options["normalize_targets"])
-    weights = techniques.sample_weights(
+    weights, of_classes = techniques.weights_in_loss(
         options["sample_weight"], options["class_weight"], task, targets, training_rows
     )
     validation = validation_arrays(options, task, sizes[0], feature_names, dtype)
@@ -389,7 +391,7 @@ def prepare(
         trainer = start.engine.trainer(
             start.core,
             optimizer=optimizer,
-            loss=start.engine.loss(loss, sizes[-1], loss.score_scale(trained_on)),
+            loss=start.engine.loss(loss, sizes[-1], loss.score_scale(trained_on), of_classes),
             techniques=of_techniques,
             reg=reg,
             batch_size=plan.batch_size,

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <type_traits>
 
+#include "../core/floating_point.hpp"
 #include "../core/inference.hpp"
 #include "../kernels/activations/all.hpp"
 #include "register.hpp"
@@ -86,12 +87,9 @@ std::string BoundNetwork::activation() const {
 void BoundNetwork::set_normalization(const Array<double>& shift, const Array<double>& scale) {
   require(shift.ndim() == 1 && shift.shape(0) == inputs(), "shift: shape must be (inputs,)");
   require(scale.ndim() == 1 && scale.shape(0) == inputs(), "scale: shape must be (inputs,)");
+  const FloatingPointMode mode;
   visit([&](auto& network) {
-    using T = ScalarOf<decltype(network)>;
-    for (std::int64_t i = 0; i < inputs(); ++i) {
-      network.shift.data()[i] = static_cast<T>(shift.at(i));
-      network.inverse_scale.data()[i] = static_cast<T>(1 / scale.at(i));
-    }
+    for (std::int64_t i = 0; i < inputs(); ++i) network.normalize(i, shift.at(i), 1 / scale.at(i));
     ++network.version;
   });
 }
@@ -99,6 +97,7 @@ void BoundNetwork::set_normalization(const Array<double>& shift, const Array<dou
 void BoundNetwork::set_output_scaling(const Array<double>& shift, const Array<double>& scale) {
   require(shift.ndim() == 1 && shift.shape(0) == outputs(), "shift: shape must be (outputs,)");
   require(scale.ndim() == 1 && scale.shape(0) == outputs(), "scale: shape must be (outputs,)");
+  const FloatingPointMode mode;
   visit([&](auto& network) {
     using T = ScalarOf<decltype(network)>;
     network.output_shift = Buffer<T>(padded(outputs()));

@@ -142,10 +142,10 @@ class BoundOptimizer {
         add(network.layers[l].weights, state.weights, own.gradients.layers[l].weights);
         add(network.layers[l].bias, state.bias, own.gradients.layers[l].bias);
       }
+      Team alone(1);
       const OptimizerStep<T> step = own.optimizer.begin_step(learning_rate, own.optimizer.powers);
       ++own.optimizer.steps;
       const py::gil_scoped_release release;
-      Team alone(1);
       apply(flat, T(1), step, alone);
       ++network.version;
     });

@@ -89,7 +89,7 @@ class BoundTrainer {
 
   py::tuple run(const py::object& x, const py::object& targets, const Indices& rows,
                 const Array<double>& learning_rates, Array<double>& losses,
-                const std::optional<Array<double>>& weights) {
+                const std::optional<Array<double>>& weights, std::optional<Array<double>>& scores) {
     return visit([&](auto& trainer, auto& network) {
       const View view = rows_view(x, network.sizes.front(), "x");
       const Rows chosen = select(view, rows);
@@ -100,12 +100,16 @@ class BoundTrainer {
               "losses: one element a step is needed");
       require(learning_rates.ndim() == 1 && learning_rates.shape(0) >= steps,
               "learning_rates: one element a step is needed");
+      require(!scores || (scores->ndim() == 1 && scores->shape(0) >= steps),
+              "scores: one element a step is needed");
       double* to = losses.mutable_data();
+      double* scores_to = scores ? scores->mutable_data() : nullptr;
       SignalCheck check;
       StepsDone done;
       {
         const py::gil_scoped_release release;
-        done = trainer.run(network, data, chosen, learning_rates.data(), to, std::ref(check));
+        done = trainer.run(network, data, chosen, learning_rates.data(), to, std::ref(check),
+                           scores_to);
       }
       check.raise();
       return py::make_tuple(done.steps, done.scores);
@@ -185,7 +189,7 @@ void register_trainer(py::module_& m) {
            arg("reg_over_weights") = false)
       .def("run", &BoundTrainer::run, arg("x"), arg("targets"), arg("rows").noconvert(),
            arg("learning_rates").noconvert(), arg("losses").noconvert(),
-           arg("weights").noconvert() = py::none())
+           arg("weights").noconvert() = py::none(), arg("scores").noconvert() = py::none())
       .def("begin", &BoundTrainer::begin, arg("x"), arg("rows").noconvert())
       .def("finish", &BoundTrainer::finish, arg("x"), arg("rows").noconvert(), arg("losses"),
            arg("doutputs"), arg("learning_rate"), arg("weights").noconvert() = py::none())

@@ -35,7 +35,7 @@ struct LossOptions {
   int kind;
   std::int64_t levels = 1;
   double smoothing = 0;
-  std::vector<double> parameters{};   // one an output, or none
+  std::vector<double> parameters{};   // one an output, or none; cross_entropy's: class weights
   std::vector<double> score_scale{};  // likewise
   // Of losses that are means over the outputs, what to divide the sums by instead; 0: their number.
   double value_divisor = 0;

@@ -49,7 +49,7 @@ void put_gradient(const Network<typename P::Scalar>& network, const Data& data, 
                   const typename P::Scalar* doutputs, bool weighted, Workspace<P>& work) {
   using T = typename P::Scalar;
   const std::int64_t outputs = network.sizes.back();
-  const double sum = weighted ? sum_of_weights(data, rows) : 0;
+  const double sum = weighted ? sum_of_weights(work.loss, data, rows) : 0;
   const T* scale = network.output_scale.data();
   T* to = work.gradient(network.layers.size() - 1);
   for (std::int64_t n = 0; n < rows.count; ++n) {
@@ -94,6 +94,7 @@ std::optional<LossAndGradients<T>> loss_and_gradients(const Network<T>& network,
                                                       const Techniques& techniques,
                                                       const std::vector<std::vector<T>>& gammas,
                                                       const Interrupted& interrupted) {
+  const FloatingPointMode mode;
   threads = useful_threads(network, rows.count, threads);
   Workspace<Exact<T>> work(network, rows.count, threads, loss, &techniques);
   for (std::size_t l = 0; l < work.norms.size(); ++l) {

@@ -223,6 +223,7 @@ Answer largest(const Question<T>& of, Spare<P>& spare, const Interrupted& interr
 template <class P, class T>
 std::optional<Score> evaluate(const Question<T>& of, Spare<P>& spare,
                               const Interrupted& interrupted) {
+  const FloatingPointMode mode;
   // Rows are summed up by so many, and then the sums: in one order, however rows were cut into
   // blocks.
   constexpr std::int64_t summed = 504;

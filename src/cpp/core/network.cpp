@@ -10,9 +10,11 @@ Network<T>::Network(std::vector<std::int64_t> layer_sizes, int hidden_activation
     : sizes(std::move(layer_sizes)),
       activation(hidden_activation),
       shift(padded(sizes.front())),
-      inverse_scale(padded(sizes.front())) {
+      inverse_scale(padded(sizes.front())),
+      exact_shift(padded(sizes.front())),
+      exact_inverse_scale(padded(sizes.front())) {
   for (std::size_t l = 0; l + 1 < sizes.size(); ++l) layers.emplace_back(sizes[l], sizes[l + 1]);
-  std::fill_n(inverse_scale.data(), sizes.front(), T(1));
+  for (std::int64_t d = 0; d < sizes.front(); ++d) normalize(d, 0, 1);
 }
 
 template <class T>
@@ -21,6 +23,8 @@ Network<T>::Network(const Network& other)
       activation(other.activation),
       shift(other.shift.copy()),
       inverse_scale(other.inverse_scale.copy()),
+      exact_shift(other.exact_shift.copy()),
+      exact_inverse_scale(other.exact_inverse_scale.copy()),
       output_shift(other.output_shift.copy()),
       output_scale(other.output_scale.copy()) {
   for (const Layer<T>& from : other.layers) {
@@ -28,6 +32,14 @@ Network<T>::Network(const Network& other)
     to.weights = from.weights.copy();
     to.bias = from.bias.copy();
   }
+}
+
+template <class T>
+void Network<T>::normalize(std::int64_t d, double its_shift, double its_inverse_scale) {
+  exact_shift.data()[d] = its_shift;
+  exact_inverse_scale.data()[d] = its_inverse_scale;
+  shift.data()[d] = static_cast<T>(its_shift);
+  inverse_scale.data()[d] = static_cast<T>(its_inverse_scale);
 }
 
 namespace {

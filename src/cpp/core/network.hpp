@@ -30,6 +30,8 @@ struct Network {
   std::vector<Layer<T>> layers;
   Buffer<T> shift;  // padded(sizes.front()): the input is (x - shift) * inverse_scale
   Buffer<T> inverse_scale;
+  Buffer<double> exact_shift;  // the same, for float64 rows
+  Buffer<double> exact_inverse_scale;
   // padded(sizes.back()), or both empty: the last layer's z in the user's units is
   // output_scale * z + output_shift.
   Buffer<T> output_shift;
@@ -39,6 +41,9 @@ struct Network {
   // sizes: inputs, hidden sizes, outputs; at least two, all positive.
   Network(std::vector<std::int64_t> sizes, int activation);
   Network(const Network&);
+
+  // Lets input number `d` be (x - shift) * inverse_scale.
+  void normalize(std::int64_t d, double its_shift, double its_inverse_scale);
   Network(Network&&) = default;
 };
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "../kernels/activations/all.hpp"
+#include "../kernels/losses/all.hpp"
 #include "../kernels/random.hpp"
 
 namespace twolayer {
@@ -104,6 +105,8 @@ Gather<typename P::Scalar> gathering(const Network<typename P::Scalar>& network,
           network.sizes.front(),
           network.shift.data(),
           network.inverse_scale.data(),
+          network.exact_shift.data(),
+          network.exact_inverse_scale.data(),
           work.activations[0].data(),
           work.techniques.augment,
           augmentation};
@@ -183,7 +186,7 @@ void loss_pass(const Network<typename P::Scalar>& network, const Data& data, con
   args.probability_floor = static_cast<T>(floor);
   args.largest = static_cast<T>(floor > 0 ? -std::log(floor) : 0);
   args.weights = data.weights;
-  args.sum_of_weights = sum_of_weights(data, rows);
+  args.sum_of_weights = sum_of_weights(work.loss, data, rows);
   args.leave = leave;
   args.predictions = predictions;
   args.losses = work.losses.data();
@@ -250,10 +253,15 @@ double weight_of(const Data& data, const Rows& rows, std::int64_t n) {
   return data.weights[rows.number(n)];
 }
 
-double sum_of_weights(const Data& data, const Rows& rows) {
-  if (data.weights == nullptr) return static_cast<double>(rows.count);
+double sum_of_weights(const LossOptions& loss, const Data& data, const Rows& rows) {
+  const bool by_class = loss.kind == Losses::index_of<CrossEntropy>() && data.labels != nullptr &&
+                        !loss.parameters.empty();
+  if (data.weights == nullptr && !by_class) return static_cast<double>(rows.count);
   double sum = 0;
-  for (std::int64_t n = 0; n < rows.count; ++n) sum += weight_of(data, rows, n);
+  for (std::int64_t n = 0; n < rows.count; ++n) {
+    const auto label = static_cast<std::size_t>(by_class ? data.labels[rows.number(n)] : 0);
+    sum += weight_of(data, rows, n) * (by_class ? loss.parameters[label] : 1);
+  }
   return sum;
 }
 
@@ -275,7 +283,7 @@ double sum_of_scores(const Workspace<P>& work, std::int64_t samples) {
 
 template <class P>
 double mean_loss(const Workspace<P>& work, const Data& data, const Rows& rows) {
-  const double weights = sum_of_weights(data, rows);
+  const double weights = sum_of_weights(work.loss, data, rows);
   return weights > 0 ? sum_of_losses(work, data, rows) / weights : 0;
 }
 

@@ -34,8 +34,8 @@ void backward_pass(const Network<typename P::Scalar>& network, const Rows& rows,
 
 double weight_of(const Data& data, const Rows& rows, std::int64_t n);
 
-// Of the rows, in ascending order, as all sums here.
-double sum_of_weights(const Data& data, const Rows& rows);
+// Of the rows, in ascending order, as all sums here; with class weights, each times its label's.
+double sum_of_weights(const LossOptions& loss, const Data& data, const Rows& rows);
 template <class P>
 double sum_of_losses(const Workspace<P>& work, const Data& data, const Rows& rows);
 template <class P>

@@ -62,6 +62,8 @@ void relax() {
 #endif
 }
 
+using Clock = std::chrono::steady_clock;
+
 // Looks at done() for some tens of microseconds, more than a balanced phase waits.
 template <class Done>
 bool soon(const Done& done) {
@@ -128,18 +130,21 @@ struct Team::Work {
                                                     std::memory_order_release);
     }
     phase.store(next, std::memory_order_release);
-    phase.notify_all();
+    // To wake a thread takes as long as a short phase, which is for those that are awake.
+    constexpr std::int64_t worth_waking = 16;
+    if (pieces >= worth_waking) phase.notify_all();
   }
 
-  // Takes part in a phase until nothing is left to take.
-  void take_part(std::uint32_t in_phase, std::size_t rank) {
+  // Takes part in a phase until nothing is left to take; returns how many pieces it has done.
+  std::int64_t take_part(std::uint32_t in_phase, std::size_t rank) {
+    std::int64_t sum = 0;
     const Call run = call.load(std::memory_order_relaxed);
     const void* with = context.load(std::memory_order_relaxed);
     for (std::size_t i = 0; i < parts.size(); ++i) {
       std::atomic<std::uint64_t>& rest = parts[(rank + i) % parts.size()].rest;
       std::uint64_t seen = rest.load(std::memory_order_acquire);
       for (;;) {
-        if (seen >> 32 != in_phase) return;
+        if (seen >> 32 != in_phase) return sum;
         std::uint64_t begin = seen >> 16 & 0xffff;
         std::uint64_t end = seen & 0xffff;
         if (begin == end) break;
@@ -154,9 +159,11 @@ struct Team::Work {
         run(with, {first, first + static_cast<std::int64_t>(count)}, static_cast<int>(rank));
         const auto done = static_cast<std::int32_t>(count);
         if (left.fetch_sub(done, std::memory_order_acq_rel) == done) left.notify_one();
+        sum += static_cast<std::int64_t>(count);
         seen = rest.load(std::memory_order_acquire);
       }
     }
+    return sum;
   }
 
   // A helper's life in the team.
@@ -189,6 +196,7 @@ struct Team::Helper {
   }
 
   void live() {
+    const FloatingPointMode mode;
     for (std::uint32_t seen = 0;;) {
       const auto engaged = [&] { return engagements.load(std::memory_order_acquire) != seen; };
       if (!soon(engaged)) engagements.wait(seen, std::memory_order_acquire);
@@ -207,10 +215,43 @@ struct Team::Helper {
 
 namespace {
 
+// What a team did in a while.
+struct Record {
+  Clock::duration elapsed{};
+  Clock::duration stalled{};
+  std::int64_t pieces = 0;
+  std::int64_t own = 0;  // the caller's
+};
+
 // The helpers of this process that are in no team. Calls from several Python threads share them:
 // together they start no more than the largest of them, or the CPUs, want.
 class Pool {
  public:
+  // Whether the machine was found busy, and is not to be tried again yet.
+  bool busy(Clock::time_point now) const {
+    return now.time_since_epoch().count() < until_.load(std::memory_order_relaxed);
+  }
+
+  // Told by every team now and then. Helpers that do little, or that are mostly waited for, do more
+  // harm than good: the machine is busy, and until the time returned callers work alone. Each time
+  // that this is found again the time doubles.
+  Clock::time_point judge(Clock::time_point now, const Record& record) {
+    using namespace std::chrono_literals;
+    const std::lock_guard lock(mutex_);
+    sum_.elapsed += record.elapsed;
+    sum_.stalled += record.stalled;
+    sum_.pieces += record.pieces;
+    sum_.own += record.own;
+    if (sum_.elapsed >= 5ms) {
+      const bool too_busy =
+          sum_.stalled * 3 > sum_.elapsed || (sum_.pieces - sum_.own) * 5 < sum_.pieces;
+      rest_ = too_busy ? std::min<Clock::duration>(rest_ * 2 + 20ms, 1s) : Clock::duration{};
+      until_ = (now + rest_).time_since_epoch().count();
+      sum_ = {};
+    }
+    return Clock::time_point(Clock::duration(until_.load(std::memory_order_relaxed)));
+  }
+
   // Takes at most `count` helpers.
   void take(int count, std::vector<Team::Helper*>& to) {
     const std::lock_guard lock(mutex_);
@@ -258,6 +299,9 @@ class Pool {
   std::mutex mutex_;
   std::vector<Team::Helper*> idle_;
   int helpers_ = 0;
+  Record sum_;
+  Clock::duration rest_{};
+  std::atomic<Clock::rep> until_{0};
 };
 
 // A fork copies no helpers, and perhaps a locked mutex: the child begins anew.
@@ -285,10 +329,10 @@ bool Team::rested() {
 
 bool Team::hire() {
   using namespace std::chrono_literals;
-  pool().take(wanted_ - 1, helpers_);
   since_ = Clock::now();
+  if (since_ < until_ || pool().busy(since_)) return false;
+  pool().take(wanted_ - 1, helpers_);
   if (helpers_.empty()) {  // all are in other teams: ask again later
-    resting_ = true;
     until_ = since_ + 10ms;
     return false;
   }
@@ -299,6 +343,7 @@ bool Team::hire() {
 
 void Team::let_go() {
   if (work_ == nullptr) return;
+  judge();
   work_->phase.store(Work::closed, std::memory_order_release);
   work_->phase.notify_all();
   work_.reset();
@@ -307,28 +352,32 @@ void Team::let_go() {
 }
 
 void Team::run(std::int64_t pieces, Call call, const void* context) {
+  constexpr int often = 64;
   work_->open(pieces, call, context);
-  work_->take_part(work_->phase.load(std::memory_order_relaxed), 0);
+  own_ += work_->take_part(work_->phase.load(std::memory_order_relaxed), 0);
+  pieces_ += pieces;
   const auto done = [&] { return work_->left.load(std::memory_order_acquire) == 0; };
   if (!soon(done)) wait_for_the_others();
+  if (++phases_ % often == 0) judge();
 }
 
-// Somebody has lost the CPU in the middle of a piece, or works on a long one. Helpers that are
-// mostly waited for do more harm than good: the caller goes on alone, and tries again later.
+// Somebody has lost the CPU in the middle of a piece, or works on a long one.
 void Team::wait_for_the_others() {
-  using namespace std::chrono_literals;
   const auto begin = Clock::now();
   for (std::int32_t left; (left = work_->left.load(std::memory_order_acquire)) != 0;) {
     work_->left.wait(left, std::memory_order_acquire);
   }
+  stalled_ += Clock::now() - begin;
+  judge();
+}
+
+void Team::judge() {
   const auto now = Clock::now();
-  stalled_ += now - begin;
-  if (now - since_ < 10ms) return;
-  resting_ = stalled_ * 3 > now - since_;
-  rest_ = resting_ ? std::min<Clock::duration>(rest_ * 2 + 20ms, 1s) : Clock::duration{};
-  until_ = now + rest_;
+  until_ = pool().judge(now, {now - since_, stalled_, pieces_, own_});
+  resting_ = now < until_;
   since_ = now;
   stalled_ = {};
+  pieces_ = own_ = 0;
 }
 
 }  // namespace twolayer

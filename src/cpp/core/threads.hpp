@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../kernels/panels.hpp"
+#include "floating_point.hpp"
 
 namespace twolayer {
 
@@ -61,22 +62,25 @@ class Team {
   using Call = void (*)(const void* context, Range pieces, int rank);
   static constexpr std::int64_t most_pieces = 60'000;
 
-  // Whether there are helpers, and they are not told to rest.
-  bool staffed() { return (!resting_ || rested()) && (work_ != nullptr || hire()); }
+  bool staffed() { return work_ != nullptr ? !resting_ || rested() : hire(); }
   bool rested();
   bool hire();
   void let_go();
   void run(std::int64_t pieces, Call call, const void* context);
   void wait_for_the_others();
+  void judge();
 
+  const FloatingPointMode mode_;  // of the caller; helpers have their own
   const int wanted_;
   std::shared_ptr<Work> work_;  // where there are helpers
   std::vector<Helper*> helpers_;
-  bool resting_ = false;
-  Clock::time_point until_{};  // of the rest
-  Clock::duration rest_{};     // its length; doubles from one rest to the next
+  bool resting_ = false;       // the helpers are left alone
+  Clock::time_point until_{};  // as long as this
   Clock::time_point since_{};  // helpers are judged by what they did from here on
   Clock::duration stalled_{};  // the caller's waits for members without a CPU
+  std::int64_t pieces_ = 0;    // of all phases
+  std::int64_t own_ = 0;       // of them the caller's
+  int phases_ = 0;
 };
 
 // Grain of work in which a unit takes this long on one thread: a piece is worth the few hundred

@@ -31,7 +31,7 @@ Trainer<P>::Trainer(const Network<T>& network, const TrainerOptions& options)
 template <class P>
 double Trainer<P>::reg_of(const Data& data, const Rows& batch) const {
   if (!options_.reg_over_weights) return options_.reg;
-  const double weights = sum_of_weights(data, batch);
+  const double weights = sum_of_weights(work_.loss, data, batch);
   return weights > 0 ? options_.reg / weights : 0;
 }
 
@@ -115,7 +115,7 @@ void Trainer<P>::end_step(Network<T>& network, const Data& data, const Rows& bat
 template <class P>
 StepsDone Trainer<P>::run(Network<T>& published, const Data& data, const Rows& rows,
                           const double* learning_rates, double* losses,
-                          const Interrupted& interrupted) {
+                          const Interrupted& interrupted, double* scores) {
   Network<T>& network = trained(published);
   work_.make_room_for(network, data);
   StepsDone done{0, 0};
@@ -130,7 +130,9 @@ StepsDone Trainer<P>::run(Network<T>& published, const Data& data, const Rows& r
   };
   const auto count = [&](double loss, const Rows& batch) {
     losses[done.steps] = loss;
-    done.scores += sum_of_scores(work_, batch.count);
+    const double score = sum_of_scores(work_, batch.count);
+    if (scores != nullptr) scores[done.steps] = score;
+    done.scores += score;
     ++done.steps;
   };
   const std::vector<Flat<T>> flat = flat_updates(network);
@@ -180,12 +182,12 @@ double Trainer<P>::finish(Network<T>& published, const Data& data, const Rows& r
   Rows batch = rows;
   batch.step = optimizer_.steps;
   std::copy_n(losses, batch.count, work_.losses.data());
+  Team team(threads_);
   const double loss = mean_loss(work_, data, batch);
   ++optimizer_.steps;
   if (!std::isfinite(loss)) return loss;
   const std::vector<Flat<T>> flat = flat_updates(network);
   const OptimizerStep<T> step = optimizer_.begin_step(learning_rate, optimizer_.powers);
-  Team team(threads_);
   put_gradient(network, data, batch, doutputs, true, work_);
   backward_pass(network, batch, work_, team);
   end_step(network, data, batch, nullptr, step, flat, team);
@@ -196,6 +198,7 @@ double Trainer<P>::finish(Network<T>& published, const Data& data, const Rows& r
 
 template <class P>
 void Trainer<P>::publish(Network<T>& network) const {
+  const FloatingPointMode mode;
   if (unfolded_) fold_statistics(*unfolded_, work_.norms, network);
 }
 

@@ -43,8 +43,10 @@ class Trainer {
   // step i's, losses[i] its loss before its update, reg's part included. Stops at a loss that is
   // not finite, before the update, so that the network stays as it was; likewise when interrupted,
   // and then without counting the step. With batch normalisation the network follows at publish().
+  // scores, unless null: the steps' sums of scores, one by one.
   StepsDone run(Network<T>& network, const Data& data, const Rows& rows,
-                const double* learning_rates, double* losses, const Interrupted& interrupted);
+                const double* learning_rates, double* losses, const Interrupted& interrupted,
+                double* scores = nullptr);
 
   // A step in two halves, for a loss that is computed elsewhere: the outputs (N, K) of a batch of
   // at most batch_size rows, row-major and in the user's units; then the rest of the step on the

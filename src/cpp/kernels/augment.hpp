@@ -23,9 +23,13 @@ struct Change {
 
 inline Change change_of(const Augmentation& a, std::int64_t sample) {
   const std::uint64_t bits = twolayer::random_bits(a.key, static_cast<std::uint64_t>(sample));
-  // A number in [0, count) from 12 of the bits.
-  const auto draw = [&](int from, std::int64_t count) {
-    return static_cast<std::int64_t>(bits >> from & 0xfff) * count >> 12;
+  // A number in [0, count): of few from 12 of the bits, which is uniform to 1 in 64; of more from
+  // 32 bits of a number drawn for it, whose own key the bits are.
+  const auto draw = [&](std::uint64_t from, std::int64_t count) {
+    constexpr std::int64_t few = 64;
+    if (count <= few) return static_cast<std::int64_t>(bits >> from & 0xfff) * count >> 12;
+    const std::uint64_t drawn = twolayer::random_bits(bits, from) >> 32;
+    return static_cast<std::int64_t>(drawn * static_cast<std::uint64_t>(count) >> 32);
   };
   Change change;
   change.flip = a.flip == Augmentation::Flip::always ||

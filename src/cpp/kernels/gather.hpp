@@ -89,12 +89,41 @@ class RowPrefetch {
   std::int64_t offset_ = 0;
 };
 
+// Whether rows are centred and scaled in a wider type than the batch has.
+template <class T, class Element>
+inline constexpr bool normalized_in_double = __is_same(Element, double) && !__is_same(T, double);
+
+// Vec<T>::width consecutive elements as the batch has them, the first one that of `column`.
+template <class T, class Element>
+__attribute__((always_inline)) inline Vec<T> normalized(const Gather<T>& g, std::int64_t column,
+                                                        const Element* from) {
+  using S = Vec<T>;
+  if constexpr (normalized_in_double<T, Element>) {
+    if (g.exact_shift != nullptr) {
+      using D = Vec<double>;
+      alignas(64) double lanes[S::width];
+      for (std::int64_t i = 0; i < S::width; i += D::width) {
+        const D centred = D::load(from + i) - D::load(g.exact_shift + column + i);
+        (centred * D::load(g.exact_inverse_scale + column + i)).store(lanes + i);
+      }
+      return S::convert(lanes);
+    }
+  }
+  const S centred = converted<T>(from) - S::load(g.shift + column);
+  return centred * S::load(g.inverse_scale + column);
+}
+
 // Columns first ... first + count - 1 of a changed image. A cutout leaves what normalisation turns
 // into zero, or what comes nearest to it.
 template <class T, class Row, class Element>
 void changed_part(const Gather<T>& g, const Change& change, const Row& from, std::int64_t first,
                   std::int64_t count, Element* to) {
-  const auto blank = [&](std::int64_t column) { return nearest<Element>(g.shift[column]); };
+  const auto blank = [&](std::int64_t column) {
+    if constexpr (normalized_in_double<T, Element>) {
+      if (g.exact_shift != nullptr) return g.exact_shift[column];
+    }
+    return nearest<Element>(g.shift[column]);
+  };
   changed(g.augmentation, change, from, first, count, blank, to);
 }
 
@@ -142,8 +171,7 @@ __attribute__((always_inline)) inline void normalize(const Gather<T>& g, std::in
   using S = Vec<T>;
   const std::int64_t column = panel * panel_width;
   for (std::int64_t i = 0; i < panel_width; i += S::width) {
-    const S centred = converted<T>(from + i) - S::load(g.shift + column + i);
-    (centred * S::load(g.inverse_scale + column + i)).store(to + i);
+    normalized(g, column + i, from + i).store(to + i);
   }
 }
 

@@ -24,6 +24,14 @@ __attribute__((noinline)) void normalized_entries(const Gather<T>& g, std::int64
   twolayer::with_element(g.x.type, [&]<class Element>() {
     const Element* values = static_cast<const Element*>(g.x.values) + first;
     const std::int32_t* columns = g.x.columns + first;
+    if constexpr (normalized_in_double<T, Element>) {
+      if (g.exact_inverse_scale != nullptr) {
+        for (std::int64_t i = 0; i < count; ++i) {
+          to[i] = static_cast<T>(values[i] * g.exact_inverse_scale[columns[i]]);
+        }
+        return;
+      }
+    }
     for (std::int64_t i = 0; i < count; ++i) {
       to[i] = converted_one<T>(values[i]) * g.inverse_scale[columns[i]];
     }

@@ -30,7 +30,9 @@ struct Augmentation {
   std::uint64_t key;    // of the random numbers
 };
 
-// batch (N, D) = (x[rows] - shift) * inverse_scale, converted to T.
+// batch (N, D) = (x[rows] - shift) * inverse_scale, converted to T: float64 rows after that, all
+// others before it. Where the mean is large against the spread, digits that only double has are
+// what is left of such a row.
 template <class T>
 struct Gather {
   Source x;
@@ -40,8 +42,11 @@ struct Gather {
   std::int64_t inputs;
   const T* shift;          // padded(D), zero beyond D
   const T* inverse_scale;  // padded(D), zero beyond D
-  T* batch;                // not of CSR rows, which are never laid out
-  bool augmented;          // with what follows
+  // The same for float64 rows where T is not double; or nulls: those above do.
+  const double* exact_shift;
+  const double* exact_inverse_scale;
+  T* batch;        // not of CSR rows, which are never laid out
+  bool augmented;  // with what follows
   Augmentation augmentation;
 };
 

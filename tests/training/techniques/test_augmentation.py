@@ -10,7 +10,7 @@ from kernel_shapes import inputs, trainer_of
 from twolayer_ext.engine import Techniques
 from twolayer_ext.losses import CrossEntropy
 from twolayer_ext.optimizers import Sgd
-from twolayer_ext.reference.chance import Chance, augmented, key_of, random_bits
+from twolayer_ext.reference.chance import Chance, augmented, draw, key_of, random_bits
 
 # image_shape, flip, shift, cutout
 CASES = {
@@ -23,6 +23,8 @@ CASES = {
     "one column": ((1, 40, 1), True, 0, 2),
     "one pixel": ((1, 1, 1), True, 0, 1),
     "more than a panel a row": ((1, 2, 70), True, 1, 4),
+    "just few": ((1, 32, 64), False, 31, 9),
+    "many": ((1, 90, 65), True, 64, 50),
 }
 ROWS, SEED = 9, 5
 
@@ -30,15 +32,17 @@ ROWS, SEED = 9, 5
 def changed_image(image, blank, bits, flip, shift, cutout):
     """One image (channels, height, width), one pixel after the other."""
 
-    def draw(first, count):
-        return (bits >> first & 0xFFF) * count >> 12
+    def drawn(first, count):
+        if count <= 64:
+            return (bits >> first & 0xFFF) * count >> 12
+        return (int(random_bits(bits, np.array([first], np.uint64))[0]) >> 32) * count >> 32
 
     def inside(i, size):
         return -i if i < 0 else 2 * (size - 1) - i if i >= size else i
 
     channels, height, width = image.shape
-    down, right = draw(4, 2 * shift + 1) - shift, draw(16, 2 * shift + 1) - shift
-    top, left = draw(28, height) - cutout // 2, draw(40, width) - cutout // 2
+    down, right = drawn(4, 2 * shift + 1) - shift, drawn(16, 2 * shift + 1) - shift
+    top, left = drawn(28, height) - cutout // 2, drawn(40, width) - cutout // 2
     result = np.empty_like(image)
     for c, y, x in np.ndindex(channels, height, width):
         if top <= y < top + cutout and left <= x < left + cutout:
@@ -91,6 +95,26 @@ def rows_read(backend, case, x, shift_of_network, step, dtype, compute_dtype=Non
         assert np.array_equal(read[:, 0], -read[:, 1])
         result.append(read[:, 1].astype(float) + shift_of_network)
     return np.array(result)
+
+
+@pytest.mark.parametrize("count", [3, 64, 65, 1000])
+def test_draws_are_uniform(count):
+    """By Pearson's test, and its mean and deviation of C - 1 and the root of 2 (C - 1)."""
+    numbers = random_bits(7, np.arange(100_000, dtype=np.uint64)).tolist()
+    drawn = np.bincount([draw(bits, 4, count) for bits in numbers], minlength=count)
+    assert len(drawn) == count
+    expected = len(numbers) / count
+    statistic = np.square(drawn - expected).sum() / expected
+    # And 12 bits differ by one of 4096 / C at most.
+    uneven = len(numbers) * (count / 4096) ** 2 if count <= 64 else 0
+    assert abs(statistic - (count - 1)) < 5 * np.sqrt(2 * (count - 1)) + uneven
+
+
+def test_draws_reach_every_place_of_the_largest_images():
+    count = 2 * 4095 + 1
+    numbers = random_bits(8, np.arange(30 * count, dtype=np.uint64)).tolist()
+    # One place is missed with a probability of e**-30.
+    assert len({draw(bits, 16, count) for bits in numbers}) == count
 
 
 @pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])

@@ -112,9 +112,9 @@ def test_balanced_counts_the_rows_trained_on(backend, uneven, monkeypatch):
         def __init__(self, network, **options):
             self.trainer = make_trainer(network, **options)
 
-        def run(self, x, y, rows, learning_rates, losses, weights):
+        def run(self, x, y, rows, learning_rates, losses, weights, scores):
             batches.append((y[rows], weights[rows]))
-            return self.trainer.run(x, y, rows, learning_rates, losses, weights)
+            return self.trainer.run(x, y, rows, learning_rates, losses, weights, scores)
 
         def publish(self):
             self.trainer.publish()

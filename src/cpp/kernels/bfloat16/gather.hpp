@@ -20,12 +20,8 @@ __attribute__((always_inline)) inline void normalize_pair(const Bfloat16Gather& 
   Pair* along = b.to.along + (panel * g.samples + n) * along_width;
   Pair* across = b.to.across + (panel * pairs + n / 2) * panel_width;
   for (std::int64_t i = 0; i < panel_width; i += S::width) {
-    const auto normalized = [&](const Element* source) {
-      const S centred = converted<float>(source + i) - S::load(g.shift + column + i);
-      return centred * S::load(g.inverse_scale + column + i);
-    };
-    const S one = normalized(upper);
-    const S other = two ? normalized(lower) : S::zero();
+    const S one = normalized(g, column + i, upper + i);
+    const S other = two ? normalized(g, column + i, lower + i) : S::zero();
     store_rounded(along + i / 2, one);
     if (two) store_rounded(along + along_width + i / 2, other);
     store_paired(across + i, one, other);

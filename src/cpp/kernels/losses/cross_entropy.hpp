@@ -1,15 +1,45 @@
 // Softmax and cross-entropy in one stable pass over the logits:
-//     e_k = exp(z_k - max z),  s = sum e_k (ascending k),  a_k = e_k / s,
+//     e_k = exp(z_k - max z),  s = sum e_k (see ClassSum),  a_k = e_k / s,
 //     loss = -sum q_k log a_k = log s - sum q_k (z_k - max z),  gradient_k = w (a_k - q_k) / sum w,
 // with the target q_k = [k = y], or smoothed, (1 - e) [k = y] + e / K (Szegedy et al. 2016), and
 // the samples' weights w. The row's maximum is subtracted, so nothing overflows and the loss is
 // exact for a_y near 0. The prediction is a; the score is 1 where the first of the largest logits
-// is the label's.
+// is the label's. With class weights v, which only matter to smoothed labels, each term -q_k log
+// a_k counts v_k times, as in PyTorch:
+//     loss = c log s - sum q_k v_k (z_k - max z),  gradient_k = w (c a_k - q_k v_k) / sum w,
+// with c = sum q_k v_k, and sum w that of w v_y.
 #pragma once
 
 #include "groups.hpp"
 
 namespace twolayer {
+
+// A sum over the classes in ascending order. Of few it is one chain. Of more than that many each
+// step's rounding error, which is exact in the type itself (TwoSum: Knuth, The Art of Computer
+// Programming, volume 2, 4.2.2), is summed beside it and added at the end: then the error does not
+// grow with the number of classes.
+template <class V>
+class ClassSum {
+ public:
+  explicit ClassSum(std::int64_t classes) : corrected_(classes > most_in_a_chain) {}
+
+  __attribute__((always_inline)) void add(V x) {
+    const V sum = sum_ + x;
+    if (corrected_) {
+      const V added = sum - sum_;
+      error_ = error_ + ((sum_ - (sum - added)) + (x - added));
+    }
+    sum_ = sum;
+  }
+
+  V sum() const { return corrected_ ? sum_ + error_ : sum_; }
+
+ private:
+  static constexpr std::int64_t most_in_a_chain = 4 * panel_width;
+  bool corrected_;
+  V sum_ = V::zero();
+  V error_ = V::zero();
+};
 
 template <class V>
 void cross_entropy_of_group(const Loss<typename V::Scalar>& s, SampleGroup group) {
@@ -40,12 +70,17 @@ void cross_entropy_of_group(const Loss<typename V::Scalar>& s, SampleGroup group
   }
 
   const bool smoothed = labelled && s.smoothing != 0;
-  V sum = V::zero();
-  V sum_of_logits = V::zero();  // less the largest
-  const auto exponential = [&](std::int64_t, V z) {
+  const T* const weights = labelled ? s.parameters : nullptr;  // of the classes
+  ClassSum<V> exponentials(s.output_count);
+  ClassSum<V> logits(s.output_count);  // less the largest
+  const auto exponential = [&](std::int64_t k, V z) {
     const V e = exp(z - largest);
-    sum = sum + e;
-    if (smoothed) sum_of_logits = sum_of_logits + (z - largest);
+    exponentials.add(e);
+    if (weights != nullptr) {
+      logits.add(V::broadcast(weights[k]) * (z - largest));
+    } else if (smoothed) {
+      logits.add(z - largest);
+    }
     return e;
   };
   if (s.leave == Leave::outputs) {
@@ -53,14 +88,28 @@ void cross_entropy_of_group(const Loss<typename V::Scalar>& s, SampleGroup group
   } else {
     for_each_output<V, true>(s, group, exponential);
   }
+  const V sum = exponentials.sum();
   const T spread = s.smoothing / static_cast<T>(s.output_count);
+  double all_weights = 0;
+  for (std::int64_t k = 0; weights != nullptr && k < s.output_count; ++k) {
+    all_weights += static_cast<double>(weights[k]);
+  }
+  const auto label_weight = [&](std::int64_t i) { return (1 - s.smoothing) * weights[labels[i]]; };
+  const auto sum_of_target = [&](std::int64_t i) {  // c
+    return label_weight(i) + spread * static_cast<T>(all_weights);
+  };
   if (labelled) {
     alignas(64) T logs[V::width];
     log_of_normals(sum).store(logs);  // a sum is at least 1, the largest one's exponential
-    sum_of_logits.store(lane);
+    logits.sum().store(lane);
     for (std::int64_t i = 0; i < group.count; ++i) {
       T target = label_logits[i];
-      if (smoothed) target = (1 - s.smoothing) * target + spread * lane[i];
+      if (weights != nullptr) {
+        logs[i] *= sum_of_target(i);
+        target = label_weight(i) * target + spread * lane[i];
+      } else if (smoothed) {
+        target = (1 - s.smoothing) * target + spread * lane[i];
+      }
       const T value = logs[i] - target;
       s.losses[group.first + i] = s.probability_floor > 0 && value > s.largest ? s.largest : value;
     }
@@ -86,8 +135,15 @@ void cross_entropy_of_group(const Loss<typename V::Scalar>& s, SampleGroup group
       a.store(output<V>(s, n, k));
     }
     if (s.leave == Leave::predictions) continue;
-    *output<V>(s, n, labels[i]) -= 1 - s.smoothing;
-    if (smoothed) {  // not of the padding
+    if (weights != nullptr) {
+      const T sum_of_its_target = sum_of_target(i);
+      for (std::int64_t k = 0; k < s.output_count; ++k) {
+        T* gradient = output<V>(s, n, k);
+        *gradient = sum_of_its_target * *gradient - spread * weights[k];
+      }
+    }
+    *output<V>(s, n, labels[i]) -= weights != nullptr ? label_weight(i) : 1 - s.smoothing;
+    if (smoothed && weights == nullptr) {  // not of the padding
       for (std::int64_t k = 0; k < s.output_count; ++k) *output<V>(s, n, k) -= spread;
     }
     const V scale = V::broadcast(share<V>(s, n));

@@ -26,8 +26,10 @@ struct Loss {
   std::int64_t samples;       // N
   std::int64_t output_count;  // K
   std::int64_t levels;        // output k belongs to target k / levels
-  const T* parameters;        // padded(K), one an output: huber's delta, quantile's level; or null
-  const T* shift;             // padded(K), with `scale`
+  // padded(K), one an output: huber's delta, quantile's level, cross_entropy's class weight; or
+  // null
+  const T* parameters;
+  const T* shift;  // padded(K), with `scale`
   const T* scale;  // padded(K): an output in the user's units is fma(scale, z, shift); or null
   const T* score_scale;   // padded(K), or null: 1 / K each; see `scores`
   T smoothing;            // of labels (cross_entropy, logistic)
