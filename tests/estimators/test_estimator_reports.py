@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-sklearn = pytest.importorskip("sklearn")
+pytest.importorskip("sklearn")
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_regression
 from sklearn.metrics import log_loss, r2_score
@@ -42,7 +43,7 @@ def test_early_stopping_takes_validation_data_in_place_of_a_split():
 
 
 def test_validation_data_are_routed_through_pipelines():
-    with sklearn.config_context(enable_metadata_routing=True):
+    with config_context(enable_metadata_routing=True):
         estimator = tl.MLPClassifier(max_iter=2).set_fit_request(validation_data=True)
         pipeline = make_pipeline(FunctionTransformer(), estimator)
         pipeline.fit(X, Y, validation_data=(X_NEW, Y_NEW))

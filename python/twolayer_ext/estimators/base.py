@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 import inspect
-=======
-import os
 import sys
->>>>>>> main
 from abc import ABC, abstractmethod
 from itertools import pairwise
 from typing import Any, Self
@@ -18,12 +14,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-<<<<<<< HEAD
 from twolayer_ext import checks
-=======
-from twolayer_ext import _core, checks
-from twolayer_ext.activations import ACTIVATIONS
->>>>>>> main
 from twolayer_ext.checks import Array
 from twolayer_ext.engine import RowNumbers
 from twolayer_ext.estimators import ensemble, layers, lbfgs, options, stochastic
@@ -140,21 +131,13 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Predicting, ABC):
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         watch: Watch | None = None,
     ) -> Self:
-<<<<<<< HEAD
+        self._refuse_huge_integers()
         hidden = self._hidden_sizes()
         several = self.ensemble > 1
         kept = hasattr(self, "estimators_" if several else "coefs_")
         first = not kept or (not self.warm_start and not incremental)
         options.check(self, first=first, incremental=incremental)
         self._ready = {}
-=======
-        self._refuse_huge_integers()
-        hidden = self.hidden_layer_sizes
-        hidden = list(hidden) if hasattr(hidden, "__iter__") else [hidden]
-        if np.any(np.array(hidden) <= 0):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
-        first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
->>>>>>> main
         checked, values = self._validate_input(X, y, incremental, reset=first)
         single = values.ndim == 1
         if first:
@@ -206,7 +189,15 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Predicting, ABC):
             )
         return self
 
-<<<<<<< HEAD
+    def _refuse_huge_integers(self) -> None:
+        """Raise ValueError for a parameter that no float holds: intervals of reals take any."""
+        for name, value in self.get_params(deep=False).items():
+            for number in value if isinstance(value, (list, tuple)) else (value,):
+                if isinstance(number, int) and abs(number) > sys.float_info.max:
+                    raise ValueError(
+                        f"{name}: {checks.shown(number)}; must be within {sys.float_info.max:g}"
+                    )
+
     def _train(
         self,
         data: Data,
@@ -265,18 +256,6 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Predicting, ABC):
         self.out_activation_ = self._output_activation()
 
     def _initialize(self, sizes: list[int], dtype: str) -> None:
-=======
-    def _refuse_huge_integers(self) -> None:
-        """Raise ValueError for a parameter that no float holds: intervals of reals take any."""
-        for name, value in self.get_params(deep=False).items():
-            for number in value if isinstance(value, (list, tuple)) else (value,):
-                if isinstance(number, int) and abs(number) > sys.float_info.max:
-                    raise ValueError(
-                        f"{name}: {checks.shown(number)}; must be within {sys.float_info.max:g}"
-                    )
-
-    def _initialize(self, sizes: list[int], dtype: np.dtype[Any]) -> None:
->>>>>>> main
         """Draw weights and biases, and forget what was."""
         self.n_iter_ = 0
         self.t_ = 0

@@ -103,12 +103,12 @@ class Epochs:
     ) -> int:
         data, goal = self.data, self.objective
         if goal.task is not None and isinstance(goal.task.loss, CustomLoss):
-            done, _ = of_function(
+            return of_function(
                 self.trainer, goal.task.loss, data.x, goal.targets, rows, rates, losses,
-                batch_size=self.batch_size, weights=data.weights, score_scale=None,
+                np.empty(len(losses)), batch_size=self.batch_size, weights=data.weights,
+                score_scale=None,
             )  # fmt: skip
-        else:
-            done, _ = self.trainer.run(data.x, goal.targets, rows, rates, losses, data.weights)
+        done, _ = self.trainer.run(data.x, goal.targets, rows, rates, losses, data.weights)
         return done
 
     def _constants(self, rows: NDArray[np.int64]) -> float:

@@ -248,27 +248,10 @@ class Loop(Generic[NetworkT]):
         rows = epoch.order[begin * size : end * size]
         before = time.perf_counter()
         do = self._own_steps if isinstance(self.loss, CustomLoss) else self._steps_of_engine
-<<<<<<< HEAD
-        done, scores = do(rows, epoch.rates[begin:end], epoch.losses[begin:end])
+        part = slice(begin, end)
+        done = do(rows, epoch.rates[part], epoch.losses[part], epoch.scores[part])
         self._pace.follow(end - begin, time.perf_counter() - before)
         epoch.done += done
-        epoch.samples += min(done * size, len(rows))
-        epoch.scores += scores
-=======
-        steps_of_call = slice(begin, end)
-        steps = do(
-            rows,
-            epoch.rates[steps_of_call],
-            epoch.losses[steps_of_call],
-            epoch.scores[steps_of_call],
-        )
-        seconds = time.perf_counter() - before
-        if seconds < _SHORT_CALL and end - begin == self._batches_at_once:
-            self._batches_at_once *= 2
-        elif seconds > _LONG_CALL:
-            self._batches_at_once = max(1, (end - begin) // 2)
-        epoch.done += steps
->>>>>>> main
 
     def _steps_of_engine(
         self, rows: RowNumbers, rates: Weights, losses: Weights, scores: Weights
@@ -279,29 +262,12 @@ class Loop(Generic[NetworkT]):
 
     def _own_steps(self, rows: RowNumbers, rates: Weights, losses: Weights, scores: Weights) -> int:
         """Do the same with a loss that is a function, called between the halves of each step."""
-<<<<<<< HEAD
         data = self.data
         assert isinstance(self.loss, CustomLoss)
         return steps.of_function(
-            self.trainer, self.loss, data.x, data.targets, rows, rates, losses,
+            self.trainer, self.loss, data.x, data.targets, rows, rates, losses, scores,
             batch_size=self.plan.batch_size, weights=data.weights, score_scale=self._score_scale,
         )  # fmt: skip
-=======
-        data, loss, size = self.data, self.loss, self.plan.batch_size
-        for step in range(len(losses)):
-            batch = rows[step * size : (step + 1) * size]
-            outputs = self.trainer.begin(data.x, batch)
-            targets = data.targets[batch]
-            of_samples, gradient = loss.value_and_gradient(outputs, targets)
-            of_rows = loss.score(outputs, targets, self._score_scale)
-            scores[step] = of_rows.sum(dtype=np.float64)
-            losses[step] = self.trainer.finish(
-                data.x, batch, of_samples, gradient, float(rates[step]), data.weights
-            )
-            if not math.isfinite(losses[step]):
-                return step + 1
-        return len(losses)
->>>>>>> main
 
     @cached_property
     def _score_scale(self) -> Weights | None:

@@ -41,20 +41,23 @@ def of_function(
     rows: RowNumbers,
     rates: Weights,
     losses: Weights,
+    scores: Weights,
     *,
     batch_size: int,
     weights: Weights | None,
     score_scale: Weights | None,
-) -> tuple[int, float]:
-    """Do what `EngineTrainer.run` does, with a loss called between the halves of each step."""
-    scores = 0.0
+) -> int:
+    """Do what `EngineTrainer.run` does, with a loss called between the halves of each step.
+
+    Returns the number of steps done.
+    """
     for step in range(len(losses)):
         batch = rows[step * batch_size : (step + 1) * batch_size]
         outputs = trainer.begin(x, batch)
         judged = targets[batch]
         of_samples, gradient = loss.value_and_gradient(outputs, judged)
-        scores += float(loss.score(outputs, judged, score_scale).sum(dtype="float64"))
+        scores[step] = loss.score(outputs, judged, score_scale).sum(dtype="float64")
         losses[step] = trainer.finish(x, batch, of_samples, gradient, float(rates[step]), weights)
         if not math.isfinite(losses[step]):
-            return step + 1, scores
-    return len(losses), scores
+            return step + 1
+    return len(losses)
