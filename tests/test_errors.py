@@ -23,11 +23,13 @@ def result(blobs):
 )
 def test_errors_can_be_copied(duplicate, result, same_bits):
     errors = [
+        tl.CheckpointError("no space left", result),
         tl.DivergenceError("the loss became nan", result),
         tl.TrainingInterrupted(result),
         tl.MissingExtraError("plotting", "plot"),
         tl.FileFormatError("net.npz: broken"),
         tl.DownloadError("no answer"),
+        tl.NetworkBusyError("network: is being trained"),
     ]
     for error in errors:
         error.add_note("seen in a test")

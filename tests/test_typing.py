@@ -31,7 +31,14 @@ def test_names_are_those_that_there_are():
 def test_options_are_those_of_train():
     assert list(TrainOptions.__annotations__) == list(DEFAULTS)
     assert option_table.OPTIONS.keys() <= DEFAULTS.keys()
-    named_elsewhere = {"alpha", "sample_weight", "validation_data", "callbacks", "network"}
+    named_elsewhere = {
+        "alpha",
+        "sample_weight",
+        "validation_data",
+        "callbacks",
+        "network",
+        "state",
+    }
     assert DEFAULTS.keys() - option_table.OPTIONS.keys() <= named_elsewhere
 
 

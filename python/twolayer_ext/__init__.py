@@ -28,10 +28,12 @@ except ImportError as error:
     raise
 from twolayer_ext._core import build_info
 from twolayer_ext.errors import (
+    CheckpointError,
     DivergenceError,
     DownloadError,
     FileFormatError,
     MissingExtraError,
+    NetworkBusyError,
     SweepInterrupted,
     TrainingInterrupted,
     TwolayerError,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 _ESTIMATORS = ("MLPClassifier", "MLPRegressor")
 __all__ = [
     "Augment",
+    "CheckpointError",
     "DivergenceError",
     "DownloadError",
     "EpochEvent",
@@ -57,6 +60,7 @@ __all__ = [
     "GradientReport",
     "MissingExtraError",
     "Network",
+    "NetworkBusyError",
     "Optimizer",
     "SweepInterrupted",
     "SweepResult",

@@ -7,6 +7,7 @@ data, `losses.read` for targets.
 from __future__ import annotations
 
 import math
+import mmap
 import operator
 import sys
 from collections.abc import Sequence
@@ -185,4 +186,25 @@ def as_array(value: ArrayLike, name: str) -> Array:
         raise ValueError(f"{name}: {error}; must be an array of numbers") from None
     if array.ndim == 0 and array.dtype.kind not in "buifc":
         raise TypeError(f"{name}: {type(value).__name__}; must be an array of numbers")
+    check_mapped(array, name)
     return array
+
+
+def check_mapped(array: Array, name: str) -> None:
+    """Refuse a memory map whose file was made shorter: to read the rest would end the process."""
+    base: object = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and not base.closed and 0 <= _file_size(base) < len(base):
+        raise ValueError(
+            f"{name}: its file has {base.size()} of the {len(base)} bytes that are mapped; must "
+            "keep them"
+        )
+
+
+def _file_size(mapped: mmap.mmap) -> int:
+    """Return how long the mapped file is now; -1 if it has none."""
+    try:
+        return mapped.size()
+    except (OSError, ValueError):
+        return -1

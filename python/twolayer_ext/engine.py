@@ -171,7 +171,11 @@ class EngineTrainer(Protocol):
         """Fold batch normalisation, by its running statistics, into the network's parameters."""
 
     def state(self) -> dict[str, Any]:
-        """Return copies of what the optimizer keeps, by name."""
+        """Return copies of what the optimizer keeps, by name.
+
+        With batch normalisation also "W1", "b1", ..., which the network does not have before they
+        are folded, "gamma1", "running_mean1" and "running_variance1", ...
+        """
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Replace it, to the bit, or, on an error, nothing."""

@@ -23,6 +23,10 @@ class DownloadError(TwolayerError):
     """A download failed, or what arrived does not have the expected checksum."""
 
 
+class NetworkBusyError(TwolayerError, RuntimeError):
+    """A network that is being trained was to be trained by another call, or by a callback."""
+
+
 class MissingExtraError(TwolayerError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 
@@ -45,6 +49,23 @@ class DivergenceError(TwolayerError, ArithmeticError):
     result : TrainResult
         History up to and including the step that failed, and the network as it was left; with
         early stopping, as it was after its best epoch.
+    """
+
+    def __init__(self, message: str, result: Any) -> None:
+        super().__init__(message)
+        self.result = result
+
+    def __reduce__(self) -> _Reduced:
+        return type(self), (str(self), self.result), self.__dict__
+
+
+class CheckpointError(TwolayerError, OSError):
+    """Training is done, but its last checkpoint could not be written.
+
+    Attributes
+    ----------
+    result : TrainResult
+        All that the training gave.
     """
 
     def __init__(self, message: str, result: Any) -> None:

@@ -6,6 +6,7 @@ is not imported here: who passes one of its matrices has it.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _READ_AS = {
 }  # fmt: skip
 _LARGEST_EXACT = 2**53
 _LARGEST_SIZE = 2**31 - 1
+_HASHED_AT_ONCE = 2**22  # bytes
 _CHECKED_AT_ONCE = 2**18  # values: stays in cache, and short enough for Ctrl-C
 
 
@@ -143,6 +145,20 @@ def bytes_of(rows: Rows) -> int:
     if not isinstance(rows, Sparse):
         return int(rows.nbytes)
     return int(rows.values.nbytes + rows.columns.nbytes + rows.starts.nbytes)
+
+
+def digest(array: Rows) -> dict[str, Any]:
+    """Return shape, dtype and SHA-256 of an array or of sparse rows, read in blocks."""
+    parts: tuple[Array, ...] = (
+        (array.starts, array.columns, array.values) if isinstance(array, Sparse) else (array,)
+    )
+    sha256 = hashlib.sha256()
+    for part in parts:
+        rows = np.atleast_1d(part)
+        block = max(1, _HASHED_AT_ONCE * len(rows) // max(1, rows.nbytes))
+        for start in range(0, len(rows), block):
+            sha256.update(np.ascontiguousarray(rows[start : start + block]).view(np.uint8).data)
+    return {"shape": list(array.shape), "dtype": str(array.dtype), "sha256": sha256.hexdigest()}
 
 
 def largest_magnitudes(rows: Rows, numbers: NDArray[np.int64] | None = None) -> NDArray[np.float64]:

@@ -60,7 +60,7 @@ def test_no_save_writes_nothing(tmp_path, blobs):
 def test_the_table_has_every_option_of_train_and_no_other():
     """The command line is made from the table, so it has them, too."""
     words = set(inspect.signature(tl.train).parameters) - {"x", "y"}
-    others = {"sample_weight", "validation_data", "callbacks", "network"}
+    others = {"sample_weight", "validation_data", "callbacks", "network", "state"}
     assert set(OPTIONS) == words - others
     assert all(name == option.name for name, option in OPTIONS.items())
 

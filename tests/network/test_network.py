@@ -311,3 +311,16 @@ def test_huge_arguments_are_refused_by_name(backend, arguments, dtype, value):
     with np.errstate(over="ignore"), pytest.raises((ValueError, TypeError)) as caught:
         backend.Network(**{"layer_sizes": (4, 2), "dtype": dtype} | given)
     assert str(caught.value).startswith(next(iter(given)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_near_ties_are_decided_by_the_outputs_everywhere(backend, dtype):
+    """Where probabilities are rounded to the same number, outputs still tell."""
+    network = backend.Network((1, 3), dtype=dtype)
+    nearly = 1 + np.finfo(dtype).eps
+    network.set_parameters([([[1.0, nearly, 0.2]], [0.0, 0.0, 0.0])])
+    x = np.random.default_rng(0).uniform(0.1, 1, (2000, 1)).astype(dtype)
+    labels = network.predict(x)
+    np.testing.assert_array_equal(labels, network.forward(x).argmax(axis=1))
+    assert (labels != network.predict_proba(x).argmax(axis=1)).any()
+    assert network.evaluate(x, labels)[1] == 1.0

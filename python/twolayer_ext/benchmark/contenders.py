@@ -15,7 +15,8 @@ import twolayer_ext as tl
 from twolayer_ext.benchmark.cases import BETAS, EPSILON, Case, Workload
 from twolayer_ext.checks import Array, Parameters
 from twolayer_ext.engine import Engine, RowNumbers, Techniques
-from twolayer_ext.training.loop import Data, Loop, Plan
+from twolayer_ext.training.loop import Loop
+from twolayer_ext.training.plan import Data, Plan
 
 # Largest relative deviation of the loss from the float64 twin's after 20 steps. Adam divides each
 # gradient by its own size: where that is near zero, rounding decides which way a weight goes.

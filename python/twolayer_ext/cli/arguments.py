@@ -94,7 +94,15 @@ def _add_train(commands: argparse._SubParsersAction[_Parser]) -> None:
 
     groups = {
         name: parser.add_argument_group(name)
-        for name in ("data", "network", "optimizer", "techniques", "training", "results")
+        for name in (
+            "data",
+            "network",
+            "optimizer",
+            "techniques",
+            "training",
+            "checkpoints",
+            "results",
+        )
     }
     data, model, result = groups["data"], groups["network"], groups["results"]
     data.add_argument(

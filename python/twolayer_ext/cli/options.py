@@ -60,6 +60,8 @@ _OWN: dict[str, dict[str, Any]] = {
     "dropout": {"nargs": "+", "type": float, "metavar": "SHARE"},
     "class_weight": {"nargs": "+", "metavar": "X"},
     "augment": {"nargs": "+", "metavar": ("image=CxHxW", "KEY=NUMBER"), "help": AUGMENT_HELP},
+    "checkpoint": {"metavar": "FILE"},
+    "resume": {"metavar": "FILE"},
 }
 # What train() is given for the words that argparse leaves.
 _FROM_WORDS: dict[str, Callable[[Any], object]] = {

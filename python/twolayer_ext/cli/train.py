@@ -8,20 +8,28 @@ import json
 import math
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 from twolayer_ext import checks, losses, plots, recipes, scores
 from twolayer_ext.checks import Array
 from twolayer_ext.cli.options import given_options, one_of_each
 from twolayer_ext.cli.sources import SPLIT_HELP, Sources, load_sources
-from twolayer_ext.errors import MissingExtraError, TrainingInterrupted
+from twolayer_ext.errors import CheckpointError, MissingExtraError, TrainingInterrupted
 from twolayer_ext.files.writing import check_writable, whole_file
 from twolayer_ext.network import Network, load
 from twolayer_ext.tables import Table
-from twolayer_ext.training import DEFAULTS, EpochEvent, TrainOptions, TrainResult, fit
+from twolayer_ext.training import (
+    DEFAULTS,
+    EpochEvent,
+    TrainOptions,
+    TrainResult,
+    checkpoint,
+    fit,
+)
 from twolayer_ext.training.defaults import default
 
 RECIPES: dict[str, Callable[[], TrainOptions]] = {
@@ -46,17 +54,20 @@ NETWORK_FILE, HISTORY_FILE, PICTURE_FILE = "network.npz", "history.json", "train
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, print the table of epochs, save, evaluate; return the exit status."""
+    resumed = getattr(arguments, "resume", None)
+    saved = None if resumed is None else checkpoint.read(resumed)
+    fraction = getattr(arguments, "validation_fraction", None)
+    if saved is not None and fraction is None and not arguments.validation_data:
+        fraction = saved.origin.options.get("validation_fraction")
     sources = load_sources(
-        arguments.data,
-        arguments.validation_data,
-        arguments.test_data,
-        getattr(arguments, "validation_fraction", None),
-        arguments.limit,
+        arguments.data, arguments.validation_data, arguments.test_data, fraction, arguments.limit
     )
     options = _train_options(arguments)
     network = None if arguments.network is None else load(arguments.network)
     classes = None
-    if network is None:
+    if saved is not None:
+        sources.check(saved.network.task, saved.network.layer_sizes[0], saved.network.dtype)
+    elif network is None:
         training, loss = sources.training, options["loss"]
         classes = _classes(sources, loss)
         task, _ = losses.read(
@@ -122,7 +133,12 @@ def _train_and_save(
 ) -> int:
     print(_describe(sources), flush=True)
     try:
-        result = fit(Network, sources.training.x, sources.training.y, options, classes=classes)
+        with _warnings_in_a_line():
+            result = fit(Network, sources.training.x, sources.training.y, options, classes=classes)
+    except CheckpointError as error:
+        if folder is not None:
+            _save(folder, error.result, sources)
+        raise
     except TrainingInterrupted as interruption:
         steps = len(interruption.result.history["step_loss"])
         print(f"twolayer train: interrupted after {steps} steps", file=sys.stderr)
@@ -133,6 +149,26 @@ def _train_and_save(
         _save(folder, result, sources)
     _evaluate(result, sources)
     return 0
+
+
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """Say what the training warns of without the place in the code, and each time."""
+
+    def say(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        print(f"twolayer train: {message}", file=sys.stderr, flush=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RuntimeWarning)
+        warnings.showwarning = say
+        yield
 
 
 def _describe(sources: Sources) -> str:

@@ -180,7 +180,8 @@ def _read_header(
         raise FileFormatError(f"{source}: has no readable .npy header: {reason}") from error
     if dtype.kind not in kinds or dtype.itemsize == 0:
         raise FileFormatError(f"{source}: holds values of type {dtype}; numbers are needed")
-    if len(shape) > 32 or any(length < 0 for length in shape):
+    # True is an int to NumPy's parser, but no length to what takes the shape.
+    if len(shape) > 32 or any(type(length) is not int or length < 0 for length in shape):
         raise FileFormatError(f"{source}: has an impossible shape")
     check_shape(shape, dtype.itemsize, source)
     header = _Header(shape, fortran_order, dtype, stream.tell() - start)

@@ -111,7 +111,7 @@ def given_classes(classes: object) -> Array:
 
 
 def indices(array: Array, classes: Array, name: str) -> NDArray[np.int64]:
-    """Return the class index of each label (N,).
+    """Return the class index of each label (N,), an array of its own.
 
     Raises
     ------
@@ -128,8 +128,9 @@ def indices(array: Array, classes: Array, name: str) -> NDArray[np.int64]:
         )
     counted = is_range(classes)
     if counted and labels.dtype.kind in "iu":
-        known = (labels >= 0) & (labels < len(classes))
-        found = labels
+        # A copy before the check: what is changed meanwhile is never written out of bounds.
+        found = labels.astype(np.int64, order="C")
+        known = (found >= 0) & (found < len(classes))
     else:
         found = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
         known = classes[found] == labels
@@ -137,7 +138,7 @@ def indices(array: Array, classes: Array, name: str) -> NDArray[np.int64]:
         row = int((~known).argmax())
         allowed = f"in 0 ... {len(classes) - 1}" if counted else f"of {listed_classes(classes)}"
         raise ValueError(f"{name}: {label(labels[row])} in row {row}; labels must be {allowed}")
-    return np.ascontiguousarray(found, dtype=np.int64)
+    return found.astype(np.int64, order="C", copy=False)
 
 
 def is_range(classes: Array) -> bool:

@@ -267,6 +267,8 @@ class NetworkBase(NetworkParts):
         loss = self._loss_of_engine() if of_loss else None
         if mirrored_as is None and type(x) is np.ndarray:
             count = 0 if threads is None else checks.thread_count(threads)
+            if x.base is not None:
+                checks.check_mapped(x, "x")
             quick = self.core.infer(x, loss, largest, count, compute_dtype)
             if quick is not None:
                 return quick

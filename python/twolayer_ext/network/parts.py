@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -14,6 +16,7 @@ from twolayer_ext import checks, losses
 from twolayer_ext.activations import ACTIVATIONS
 from twolayer_ext.checks import Array, Parameters
 from twolayer_ext.engine import Engine, EngineNetwork
+from twolayer_ext.errors import NetworkBusyError
 from twolayer_ext.losses import Loss, Task
 from twolayer_ext.network import initializers, normalization, serialization
 from twolayer_ext.network.serialization import NetworkState
@@ -61,6 +64,25 @@ class NetworkParts:
         network._build(state)
         return network
 
+    @contextmanager
+    def in_training(self) -> Iterator[None]:
+        """Keep other trainings of this network out of the block.
+
+        Raises
+        ------
+        NetworkBusyError
+            The network is in such a block already, in any thread.
+        """
+        if not self._trained.acquire(blocking=False):
+            raise NetworkBusyError(
+                "network: is being trained; must be trained by one call at a time, a copy.copy of "
+                "it by another"
+            )
+        try:
+            yield
+        finally:
+            self._trained.release()
+
     def state(self) -> NetworkState:
         """Return all that the network is, as copies."""
         return NetworkState(
@@ -77,6 +99,7 @@ class NetworkParts:
         )
 
     def _build(self, state: NetworkState) -> None:
+        self._trained = threading.Lock()
         self._layer_sizes = state.layer_sizes
         self._activation = state.activation
         self._dtype = state.dtype

@@ -18,6 +18,7 @@ import zipfile
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,16 @@ def write(path: str | os.PathLike[str], state: NetworkState) -> None:
     OSError
         As `whole_file`; what was there before is left as it was.
     """
+    entries = entries_of(state)
+    with whole_file(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in entries.items():
+            info = zipfile.ZipInfo(f"{name}.npy", _EARLIEST)
+            with archive.open(info, "w", force_zip64=array.nbytes > _ZIP64_FROM) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+
+
+def entries_of(state: NetworkState) -> dict[str, Array]:
+    """Return all that a network is as arrays, some of text; ValueError as for `write`."""
     task = _written(state)
     if len(task) > _LONGEST_TASK:
         raise ValueError(
@@ -92,11 +103,7 @@ def write(path: str | os.PathLike[str], state: NetworkState) -> None:
             raise ValueError(f"network: parameters of layer {layer} are not finite; not saved")
         entries[f"W{layer}"] = weights.astype(little, copy=False)
         entries[f"b{layer}"] = bias.astype(little, copy=False)
-    with whole_file(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in entries.items():
-            info = zipfile.ZipInfo(f"{name}.npy", _EARLIEST)
-            with archive.open(info, "w", force_zip64=array.nbytes > _ZIP64_FROM) as entry:
-                np.lib.format.write_array(entry, array, allow_pickle=False)
+    return entries
 
 
 def read(path: str | os.PathLike[str]) -> NetworkState:
@@ -115,7 +122,7 @@ def read(path: str | os.PathLike[str]) -> NetworkState:
         zipfile.ZipFile(file) as archive,
     ):
         try:
-            return _state(_Entries(archive, size=file_size(file)))
+            return state_of(_Archive(archive, size=file_size(file)))
         except FileFormatError as error:
             reason = checks.clipped(str(error))
             raise FileFormatError(
@@ -123,7 +130,18 @@ def read(path: str | os.PathLike[str]) -> NetworkState:
             ) from None
 
 
-class _Entries:
+class Entries(Protocol):
+    """Arrays by name, of which each is asked for with what it must be."""
+
+    @property
+    def names(self) -> set[str]:
+        """All that there are."""
+
+    def array(self, name: str, kinds: str, shape: tuple[int, ...] | None = None) -> Array:
+        """Return one, of one of these kinds and of this shape; else FileFormatError."""
+
+
+class _Archive:
     """The arrays of the archive: together no larger than the file, each with its checksum."""
 
     def __init__(self, archive: zipfile.ZipFile, *, size: int) -> None:
@@ -148,12 +166,16 @@ class _Entries:
         if member is None:
             raise FileFormatError(f"{name} is missing")
         with self._archive.open(member) as stream:
-            array = read_array(stream, member.file_size, name)
-        if array.dtype.kind not in kinds:
-            raise FileFormatError(f"{name} has the type {array.dtype}")
-        if shape is not None and array.shape != shape:
-            raise FileFormatError(f"{name} has the shape {array.shape} instead of {shape}")
-        return array
+            return of_kind(read_array(stream, member.file_size, name), name, kinds, shape)
+
+
+def of_kind(array: Array, name: str, kinds: str, shape: tuple[int, ...] | None = None) -> Array:
+    """Return the array if it is of one of the kinds and of the shape; else FileFormatError."""
+    if array.dtype.kind not in kinds:
+        raise FileFormatError(f"{name} has the type {array.dtype}")
+    if shape is not None and array.shape != shape:
+        raise FileFormatError(f"{name} has the shape {array.shape} instead of {shape}")
+    return array
 
 
 def _written(state: NetworkState) -> str:
@@ -170,7 +192,8 @@ def _written(state: NetworkState) -> str:
     )
 
 
-def _state(entries: _Entries) -> NetworkState:
+def state_of(entries: Entries) -> NetworkState:
+    """Return the network that the arrays are; FileFormatError or ValueError if they are none."""
     kind = str(entries.array("format", "U", ()))
     if kind not in (FORMAT, _FIRST_FORMAT):
         raise FileFormatError(f"its format is {kind!r} instead of {FORMAT!r}")
@@ -224,7 +247,7 @@ def _state(entries: _Entries) -> NetworkState:
     )
 
 
-def _task(entries: _Entries, layer_sizes: tuple[int, ...]) -> tuple[Task, tuple[str, ...] | None]:
+def _task(entries: Entries, layer_sizes: tuple[int, ...]) -> tuple[Task, tuple[str, ...] | None]:
     """Return the task and the names of the features."""
     text = entries.array("task", "U", ())
     if text.dtype.itemsize // 4 > _LONGEST_TASK:

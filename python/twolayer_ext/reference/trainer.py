@@ -201,9 +201,40 @@ class NumpyTrainer:
         self.optimizer.step(self.parameters, flat, learning_rate)
 
     def state(self) -> dict[str, Any]:
-        """Return copies of what the optimizer keeps, by name."""
-        return self.optimizer.state()
+        """Return copies of what the optimizer keeps, by name, and with batch normalisation more."""
+        kept = {name: array.copy() for name, array in self._unfolded().items()}
+        return {**self.optimizer.state(), **kept}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Replace it."""
-        self.optimizer.set_state(state)
+        """Replace it, or, on an error, nothing."""
+        unfolded = self._unfolded()
+        for name, array in unfolded.items():
+            given = state.get(name)
+            if not isinstance(given, np.ndarray) or (given.shape, given.dtype) != (
+                array.shape,
+                array.dtype,
+            ):
+                raise ValueError(f"state: {name} must be of the layer's shape and dtype")
+        self.optimizer.set_state(
+            {name: value for name, value in state.items() if name not in unfolded}
+        )
+        for name, array in unfolded.items():
+            array[...] = state[name]
+
+    def _unfolded(self) -> dict[str, Array]:
+        """Return what batch normalisation trains and follows, which is not the published network's.
+
+        Without it: nothing.
+        """
+        result: dict[str, Array] = {}
+        if not self.techniques.batch_norm:
+            return result
+        layers = zip(self.network.weights, self.network.biases, strict=True)
+        for i, (weights, bias) in enumerate(layers, start=1):
+            result |= {f"W{i}": weights, f"b{i}": bias}
+        for i, (gamma, (mean, variance)) in enumerate(
+            zip(self.gammas, self.running, strict=True), start=1
+        ):
+            named = {"gamma": gamma, "running_mean": mean, "running_variance": variance}
+            result |= {f"{name}{i}": array for name, array in named.items()}
+        return result

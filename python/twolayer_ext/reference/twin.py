@@ -103,7 +103,7 @@ def train(x: ArrayLike, y: ArrayLike, **options: Unpack[TrainOptions]) -> TrainR
     if unknown := options.keys() - training.DEFAULTS.keys():
         raise TypeError(f"train() got an unexpected keyword argument {min(unknown)!r}")
     chosen: TrainOptions = {**training.DEFAULTS, **options}
-    if chosen["dtype"] is UNSET and chosen["network"] is None:
+    if chosen["dtype"] is UNSET and chosen["network"] is None and chosen["resume"] is None:
         chosen["dtype"] = "float64"
     return training.fit(Network, x, y, chosen)
 

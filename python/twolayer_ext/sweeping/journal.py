@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from twolayer_ext import scores
 from twolayer_ext.errors import FileFormatError
+from twolayer_ext.files.reading import open_regular
 from twolayer_ext.files.writing import whole_file
 from twolayer_ext.sweeping.result import Run
 from twolayer_ext.sweeping.space import Config, key, plain
@@ -59,13 +60,17 @@ class Journal:
             with whole_file(path) as stream:
                 stream.write(_line(header))
             return
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            content = file.read()
         whole = content.rfind(b"\n") + 1
         first, *rest = content[:whole].splitlines() or [b""]
         _compare(path, _parse(path, 1, first), header)
         for number, line in enumerate(rest, start=2):
             entry = _run_entry(path, number, line)
-            self._runs[key(entry["config"])] = entry
+            try:
+                self._runs[key(entry["config"])] = entry
+            except RecursionError:
+                raise FileFormatError(f"{path}: line {number} is nested too deep") from None
         if whole < len(content):
             os.truncate(path, whole)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from twolayer_ext.checks import Array
 from twolayer_ext.distributions import Distribution
-from twolayer_ext.rows import Rows, Sparse
+from twolayer_ext.rows import digest
 from twolayer_ext.streams import Purpose, generator
 from twolayer_ext.training import TrainOptions
 
@@ -22,8 +20,13 @@ Space: TypeAlias = Mapping[str, object] | Callable[[np.random.Generator], Mappin
 _NOT_SWEPT = frozenset(
     {
         "callbacks",
+        "checkpoint",
+        "checkpoint_every",
+        "checkpoint_seconds",
         "network",
         "progress",
+        "resume",
+        "state",
         "threads",
         "validation_data",
         "validation_fraction",
@@ -31,7 +34,6 @@ _NOT_SWEPT = frozenset(
 )
 _ARGUMENTS = sorted(set(TrainOptions.__annotations__) - _NOT_SWEPT)
 _LARGE_ARRAY = 16  # elements; beyond, a digest stands for an array
-_HASHED_AT_ONCE = 2**22  # bytes
 
 
 def draw(space: Space, count: int, seed: int) -> list[Config]:
@@ -106,17 +108,3 @@ def _as_json(value: object) -> object:
     if isinstance(value, np.ndarray):
         return value.tolist() if value.size <= _LARGE_ARRAY else digest(value)
     return list(value) if isinstance(value, Sequence) else repr(value)
-
-
-def digest(array: Rows) -> dict[str, Any]:
-    """Return shape, dtype and SHA-256 of an array or of sparse rows, read in blocks."""
-    parts: tuple[Array, ...] = (
-        (array.starts, array.columns, array.values) if isinstance(array, Sparse) else (array,)
-    )
-    sha256 = hashlib.sha256()
-    for part in parts:
-        rows = np.atleast_1d(part)
-        block = max(1, _HASHED_AT_ONCE * len(rows) // max(1, rows.nbytes))
-        for start in range(0, len(rows), block):
-            sha256.update(np.ascontiguousarray(rows[start : start + block]).view(np.uint8).data)
-    return {"shape": list(array.shape), "dtype": str(array.dtype), "sha256": sha256.hexdigest()}

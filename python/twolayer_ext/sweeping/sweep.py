@@ -14,6 +14,7 @@ from twolayer_ext import _core, checks
 from twolayer_ext.errors import MissingExtraError, SweepInterrupted
 from twolayer_ext.files.writing import whole_file
 from twolayer_ext.plots import save_figure
+from twolayer_ext.rows import digest
 from twolayer_ext.sweeping import space as spaces
 from twolayer_ext.sweeping.journal import Journal
 from twolayer_ext.sweeping.picture import plot_sweep
@@ -180,10 +181,10 @@ def _header(space: Space, seed: int, data: SharedData) -> dict[str, Any]:
         "version": __version__,
         "seed": seed,
         "space": spaces.describe(space),
-        "x": spaces.digest(data.x),
-        "y": spaces.digest(data.y),
-        "validation_data[0]": spaces.digest(data.validation[0]),
-        "validation_data[1]": spaces.digest(data.validation[1]),
+        "x": digest(data.x),
+        "y": digest(data.y),
+        "validation_data[0]": digest(data.validation[0]),
+        "validation_data[1]": digest(data.validation[1]),
     }
 
 

@@ -67,6 +67,7 @@ class Option:
 
 
 _NETWORK, _TRAINING, _OPTIMIZER, _TECHNIQUES = "network", "training", "optimizer", "techniques"
+_CHECKPOINTS = "checkpoints"
 
 OPTIONS: dict[str, Option] = {
     option.name: option
@@ -182,6 +183,27 @@ OPTIONS: dict[str, Option] = {
             _TRAINING,
             "default: OMP_NUM_THREADS, else the CPUs this process may use",
             minimum=1,
+        ),
+        Option(
+            "checkpoint",
+            None,
+            _CHECKPOINTS,
+            "file from which training can be resumed, written while it runs; the one before is "
+            "FILE.previous",
+        ),
+        Option("checkpoint_every", int, _CHECKPOINTS, "write it after every N epochs", minimum=1),
+        Option(
+            "checkpoint_seconds",
+            float,
+            _CHECKPOINTS,
+            "write it every X seconds, within epochs too; 60 unless --checkpoint-every is given",
+            above=0,
+        ),
+        Option(
+            "resume",
+            None,
+            _CHECKPOINTS,
+            "go on with a checkpoint, on the same data; its options need not be given again",
         ),
         Option(
             "validation_fraction",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from twolayer_ext import checks, frames, losses, optimizers
 from twolayer_ext.checks import Array
@@ -29,8 +30,8 @@ from twolayer_ext.streams import Purpose, generator
 from twolayer_ext.training import defaults
 from twolayer_ext.training.augment import Augment, augment_options
 from twolayer_ext.training.defaults import default
-from twolayer_ext.training.loop import Callback, Factors, Plan
 from twolayer_ext.training.option_table import OPTIONS
+from twolayer_ext.training.plan import Callback, Factors, Plan
 from twolayer_ext.unset import UNSET, Unset
 
 Normalize = NormalizeName | tuple[ArrayLike, ArrayLike] | None
@@ -80,6 +81,18 @@ class TrainOptions(TypedDict, total=False):
     progress: bool | None
     callbacks: Iterable[Callback]
     network: Any  # of the class that trains: each `train` says which
+    state: Mapping[str, Any] | None
+    checkpoint: str | os.PathLike[str] | None
+    checkpoint_every: int | None
+    checkpoint_seconds: float | None
+    resume: str | os.PathLike[str] | None
+
+
+@dataclass(frozen=True, eq=False)
+class KnownFactors:
+    """A schedule that was asked for all steps already, and answered finite numbers from 0 on."""
+
+    factors: NDArray[np.float64]
 
 
 def split_rows(options: TrainOptions, count: int) -> tuple[RowNumbers, RowNumbers | None]:
@@ -177,6 +190,8 @@ def _rates(options: TrainOptions, steps: int) -> tuple[float, Factors | None]:
     if schedule is None:  # our own: nothing wrong can come out, so it is asked when it is time
         own: Schedule = defaults.DEFAULTS["schedule"]
         return 1.0, lambda begin, end: np.array([own(step, steps) for step in range(begin, end)])
+    if isinstance(schedule, KnownFactors):
+        return 1.0, lambda begin, end: schedule.factors[begin:end]
     check_schedule(schedule)
     factors = factors_of(schedule, 0, steps, steps)
     return 1.0, lambda begin, end: factors[begin:end]
@@ -232,10 +247,10 @@ def optimizer_of(
 def techniques_of(options: TrainOptions, sizes: tuple[int, ...], batch_size: int) -> Techniques:
     """Return all techniques beside the optimizer."""
     batch_norm = OPTIONS["batch_norm"].yes(options["batch_norm"])
-    if batch_norm and options["network"] is not None:
+    if batch_norm and options["network"] is not None and options["state"] is None:
         raise ValueError(
             "batch_norm: True with a network to go on with; a trained network has it folded into "
-            "its weights, so it can only be had from the start"
+            "its weights, so it can only be had from the start, or with the state of a result"
         )
     if batch_norm and batch_size == 1:
         raise ValueError(

@@ -69,12 +69,20 @@ class Progress(_Shown):
         Steps of the whole run, 1 or more; the time left is worked out from it.
     score_name : {"accuracy", "r2", ""}
         What the score is; "" shows none.
+    before : float, default 0
+        Seconds that a resumed run has trained already.
     """
 
     def __init__(
-        self, enabled: bool | None, epochs: int | None, total_steps: int, score_name: str
+        self,
+        enabled: bool | None,
+        epochs: int | None,
+        total_steps: int,
+        score_name: str,
+        before: float = 0.0,
     ) -> None:
         super().__init__(enabled, total_steps)
+        self._before = before
         self._epochs = epochs
         self._score_name = score_name
         self._val_score = math.nan
@@ -93,7 +101,7 @@ class Progress(_Shown):
         """
         if self._display is None or not self._due():
             return
-        seconds = self._seconds()
+        seconds = self._before + self._seconds()
         epoch_text = f"epoch {epoch}" if self._epochs is None else f"epoch {epoch}/{self._epochs}"
         status = f"loss {loss:.4f}, {self._score(score)}{samples / seconds:,.0f} samples/s"
         self._display.show(epoch_text, steps, seconds, status)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from numpy.typing import ArrayLike
 
@@ -23,10 +24,10 @@ from twolayer_ext.network import Network, NetworkBase, initializers, normalizati
 from twolayer_ext.network.serialization import NetworkState
 from twolayer_ext.rows import Sparse, as_rows
 from twolayer_ext.schedules import Schedule
-from twolayer_ext.training import defaults
+from twolayer_ext.training import continuation, defaults
 from twolayer_ext.training.augment import Augment
 from twolayer_ext.training.defaults import default
-from twolayer_ext.training.loop import Callback, Data, Loop, NetworkT, TrainResult, Watch
+from twolayer_ext.training.loop import Loop
 from twolayer_ext.training.option_table import OPTIONS
 from twolayer_ext.training.options import (
     ClassWeight,
@@ -40,6 +41,8 @@ from twolayer_ext.training.options import (
     techniques_of,
     validation_arrays,
 )
+from twolayer_ext.training.plan import Callback, Data, Watch
+from twolayer_ext.training.result import NetworkT, TrainResult
 from twolayer_ext.unset import UNSET, Unset
 
 
@@ -87,6 +90,11 @@ def train(
     progress: bool | None = None,
     callbacks: Iterable[Callback] = (),
     network: Network | None = None,
+    state: Mapping[str, Any] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int | None = None,
+    checkpoint_seconds: float | None = None,
+    resume: str | os.PathLike[str] | None = None,
 ) -> TrainResult[Network]:
     """Train a multi-layer perceptron.
 
@@ -216,16 +224,39 @@ def train(
     callbacks : iterable of callables
         Each is called after every epoch with an `EpochEvent`; training stops if one returns True.
     network : Network, optional
-        Go on training this very network, in place, with a fresh optimizer. Layer sizes,
-        activation, loss, classes, normalisation, dtype and weights are its own; an argument that
-        contradicts them is an error. So leave out `init`, and a `normalize` by name, when
-        options come from `recipes`; `hidden_sizes`, `activation`, `loss`, `dtype` and a
+        Go on training this very network, in place, with a fresh optimizer unless `state` is given
+        too. Layer sizes, activation, loss, classes, normalisation, dtype and weights are its own;
+        an argument that contradicts them is an error. So leave out `init`, and a `normalize` by
+        name, when options come from `recipes`; `hidden_sizes`, `activation`, `loss`, `dtype` and a
         `normalize` of (shift, scale) may stay where they agree.
+    state : dict, optional
+        With `network`: the `TrainResult.state` of the training that it comes from. Its optimizer's
+        state, batch normalisation, order of rows and random numbers go on where they were, so that
+        two trainings of an epoch give the bits of one of two, with a constant learning rate and
+        otherwise the same options. Schedule and history begin anew.
+    checkpoint : path-like, optional
+        A file that the training can be resumed from, written whole or not at all while it runs and
+        when it ends; the one before it is kept as ``PATH.previous``. Ctrl-C and SIGTERM then wait
+        for the step or callback in hand and a last checkpoint; a second one does not. A checkpoint
+        that cannot be written is a RuntimeWarning, and the training goes on; of the last one, an
+        error.
+    checkpoint_every : int, optional
+        Epochs between checkpoints.
+    checkpoint_seconds : float, optional
+        Seconds between checkpoints, which may fall in the middle of an epoch. Default: 60, unless
+        `checkpoint_every` is given.
+    resume : path-like, optional
+        A checkpoint to go on with, to the bits of a training that was never stopped. x, y and other
+        data must be given again, and a loss that is a function; all other options are those of the
+        checkpoint: what is given beside must agree. `epochs`, `max_steps` and `early_stopping` may
+        be others, with `schedule` or `learning_rate_decay` for the rates from then on; `threads`,
+        `progress` and `callbacks` are free. Checkpoints go on to the same file, unless
+        `checkpoint` names another.
 
     Returns
     -------
     TrainResult
-        ``.network``, ``.history`` and ``.best_epoch``.
+        ``.network``, ``.history``, ``.best_epoch`` and ``.state``.
 
     Raises
     ------
@@ -234,9 +265,25 @@ def train(
     DivergenceError
         The loss, val_loss or, at the end, a parameter became infinite or nan. ``.result`` holds
         what there is.
+    FileFormatError
+        `resume` names a file that is damaged, or no checkpoint.
+    OSError
+        `resume` cannot be read; `checkpoint` cannot be written. Nothing was computed.
+    CheckpointError
+        The last checkpoint could not be written. ``.result`` holds all that training gave.
     TrainingInterrupted
         Ctrl-C while the epochs run; a KeyboardInterrupt. ``.result`` holds the network, valid,
         and its history. Before the first epoch Ctrl-C is a plain KeyboardInterrupt.
+    NetworkBusyError
+        `network` is being trained by another call.
+
+    Notes
+    -----
+    x and what it is made of are read in place until training ends: rows that another thread
+    changes meanwhile are trained on as they are found, and the indices of a sparse matrix must not
+    be changed. A memory map's file must not be made shorter: the system then ends the process
+    (SIGBUS). `predict` in another thread, while `network` is being trained, sees parameters of
+    more than one step.
     """
     options = TrainOptions(
         hidden_sizes=hidden_sizes,
@@ -279,6 +326,11 @@ def train(
         progress=progress,
         callbacks=callbacks,
         network=network,
+        state=state,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
+        checkpoint_seconds=checkpoint_seconds,
+        resume=resume,
     )
     return fit(Network, x, y, options)
 
@@ -316,7 +368,8 @@ def prepare(
     and in `validation_data`. `classes` are the labels of a new network where
     they are known, or their number, by default y tells.
     """
-    network = _own(network_class, options)
+    start_from = continuation.begin(network_class, options, DEFAULTS)
+    options, network = start_from.options, start_from.network
     dtype = checks.dtype_name(
         default("dtype", options["dtype"]) if network is None else network.dtype
     )
@@ -330,6 +383,7 @@ def prepare(
     sizes = network.layer_sizes if network else layer_sizes(options, rows, task.outputs)
     optimizer = optimizer_of(options, dtype, len(training_rows), hidden_layers=len(sizes) - 2)
     plan = make_plan(options, len(training_rows), optimizer.learning_rate)
+    start_from.check_plan(plan, len(training_rows))
     reg = OPTIONS["reg"].number(options["reg"])
     compute_dtype = checks.compute_dtype_name(options["compute_dtype"], dtype)
     if network is None:
@@ -344,7 +398,8 @@ def prepare(
         if sparse:
             normalization.check_sparse(normalize)
     else:
-        check_agrees(network, options)
+        if options["network"] is not None:
+            check_agrees(network, options)
         if sparse:
             normalization.check_sparse((network.shift, network.scale))
     of_techniques = techniques_of(options, sizes, plan.batch_size)
@@ -359,6 +414,8 @@ def prepare(
     if validation_rows is not None:
         validation = rows, targets, validation_rows
     data = Data(rows, targets, training_rows, validation, weights)
+    start_from.check_state(optimizer, sizes, dtype, of_techniques.batch_norm)
+    checkpoints = start_from.checkpoints(data, plan)
 
     def begin() -> Loop[NetworkT]:
         """Make network and trainer; all arguments are right."""
@@ -398,20 +455,13 @@ def prepare(
             threads=plan.threads,
             compute_dtype=compute_dtype,
         )
-        return Loop(start, trainer, loss, data, plan)
+        if start_from.trainer is not None:
+            trainer.set_state(start_from.trainer)
+        return Loop(
+            start, trainer, loss, data, plan, record=start_from.record, checkpoints=checkpoints
+        )
 
     return data, begin
-
-
-def _own(network_class: type[NetworkT], options: TrainOptions) -> NetworkT | None:
-    """Return the network to go on with, if one is given."""
-    network = options["network"]
-    if network is not None and not isinstance(network, network_class):
-        room = network_class.__module__.rpartition(".")[0]
-        raise TypeError(
-            f"network: {type(network).__name__}; must be a {room}.{network_class.__name__}"
-        )
-    return network
 
 
 def _task(

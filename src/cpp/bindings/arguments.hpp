@@ -16,6 +16,7 @@
 #include "../core/data.hpp"
 #include "../core/optimizer.hpp"
 #include "../core/techniques.hpp"
+#include "gil.hpp"
 
 namespace py = pybind11;
 
@@ -68,7 +69,7 @@ OptimizerOptions optimizer_options(const std::string& name, const py::dict& hype
 class SignalCheck {
  public:
   bool operator()() {
-    const py::gil_scoped_acquire acquire;
+    const GilHeld held;
     if (PyErr_CheckSignals() == 0) return false;
     error_.emplace();
     return true;

@@ -17,7 +17,7 @@ void require_probe(int threads, double seconds) {
 
 double peak(const std::string& dtype, int threads, double seconds) {
   require_probe(threads, seconds);
-  const py::gil_scoped_release release;
+  const GilReleased released;
   if (dtype == "float32") return multiply_add_peak<float>(threads, seconds) / 1e9;
   if (dtype == "float64") return multiply_add_peak<double>(threads, seconds) / 1e9;
   if (dtype == "bfloat16") return bfloat16_multiply_add_peak(threads, seconds) / 1e9;
@@ -26,7 +26,7 @@ double peak(const std::string& dtype, int threads, double seconds) {
 
 double bandwidth(int threads, double seconds) {
   require_probe(threads, seconds);
-  const py::gil_scoped_release release;
+  const GilReleased released;
   return read_bandwidth(threads, seconds) / 1e9;
 }
 

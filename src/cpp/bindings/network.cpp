@@ -168,7 +168,7 @@ py::object BoundNetwork::answer(const View& view, const Rows& rows, const LossOp
       auto* to = result.mutable_data();
       Answer answer;
       {
-        const py::gil_scoped_release release;
+        const GilReleased released;
         answer = ask_for(to);
       }
       check.raise();
@@ -257,7 +257,7 @@ py::tuple BoundNetwork::evaluate(const py::object& x, const py::object& targets,
     SignalCheck check;
     std::optional<Score> score;
     {
-      const py::gil_scoped_release release;
+      const GilReleased released;
       score = twolayer::evaluate<Exact<T>>({network, data, chosen, loss, threads},
                                            std::get<Spare<Exact<T>>>(spares_), std::ref(check));
     }
@@ -296,7 +296,7 @@ py::tuple BoundNetwork::loss_and_gradients(const py::object& x, const py::object
     }
     SignalCheck check;
     auto result = [&] {
-      const py::gil_scoped_release release;
+      const GilReleased released;
       return twolayer::loss_and_gradients<T>(network, data, all, loss, reg, threads, chosen,
                                              factors, std::ref(check));
     }();
@@ -318,7 +318,7 @@ py::list BoundNetwork::gradients(const py::object& x, const py::array& doutputs,
     SignalCheck check;
     auto result = [&] {
       const auto* from = static_cast<const T*>(doutputs.data());
-      const py::gil_scoped_release release;
+      const GilReleased released;
       return gradients_of_outputs<T>(network, Data{view.source}, all, from, threads,
                                      std::ref(check));
     }();

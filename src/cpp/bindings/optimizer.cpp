@@ -38,10 +38,7 @@ py::dict optimizer_state(const Network<T>& network, const Optimizer<T>& optimize
   for_each_state(network, optimizer,
                  [&](const std::string& name, std::int64_t rows, std::int64_t columns,
                      const Buffer<T>& values) {
-                   Array<T> array({rows, columns});
-                   from_panels(values.data(), rows, columns, array.mutable_data());
-                   state[name.c_str()] =
-                       rows == 1 && name[0] != 'W' ? py::object(array[py::int_(0)]) : array;
+                   state[name.c_str()] = array_from_panels(values, rows, columns, name[0] != 'W');
                  });
   return state;
 }
@@ -145,7 +142,7 @@ class BoundOptimizer {
       Team alone(1);
       const OptimizerStep<T> step = own.optimizer.begin_step(learning_rate, own.optimizer.powers);
       ++own.optimizer.steps;
-      const py::gil_scoped_release release;
+      const GilReleased released;
       apply(flat, T(1), step, alone);
       ++network.version;
     });

@@ -18,6 +18,24 @@ using TrainerPointer = std::unique_ptr<Trainer<P>>;
 using AnyTrainer = std::variant<TrainerPointer<Exact<float>>, TrainerPointer<Exact<double>>,
                                 TrainerPointer<Bfloat16>>;
 
+// Calls visit(name, rows, columns, buffer) for all that training with batch normalisation keeps
+// besides the optimizer's state.
+template <class SomeTrainer, class Visit>
+void for_each_unfolded(SomeTrainer& trainer, const Visit& visit) {
+  if (trainer.unfolded() == nullptr) return;
+  auto& layers = trainer.unfolded()->layers;
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const std::string number = std::to_string(l + 1);
+    visit("W" + number, layers[l].inputs, layers[l].outputs, layers[l].weights);
+    visit("b" + number, std::int64_t{1}, layers[l].outputs, layers[l].bias);
+    if (l >= trainer.norms().size()) continue;
+    auto& norm = trainer.norms()[l];
+    visit("gamma" + number, std::int64_t{1}, layers[l].outputs, norm.gamma);
+    visit("running_mean" + number, std::int64_t{1}, layers[l].outputs, norm.running_mean);
+    visit("running_variance" + number, std::int64_t{1}, layers[l].outputs, norm.running_variance);
+  }
+}
+
 class BoundTrainer {
   template <class T>
   Network<T>& of_type() const {
@@ -107,7 +125,7 @@ class BoundTrainer {
       SignalCheck check;
       StepsDone done;
       {
-        const py::gil_scoped_release release;
+        const GilReleased released;
         done = trainer.run(network, data, chosen, learning_rates.data(), to, std::ref(check),
                            scores_to);
       }
@@ -125,7 +143,7 @@ class BoundTrainer {
       Array<T> outputs({batch.count, network.sizes.back()});
       T* to = outputs.mutable_data();
       {
-        const py::gil_scoped_release release;
+        const GilReleased released;
         trainer.begin(network, data, batch, to);
       }
       return outputs;
@@ -149,26 +167,48 @@ class BoundTrainer {
               "doutputs: must be (n, outputs), C-contiguous and of the network's dtype");
       const T* values = static_cast<const T*>(losses.data());
       const T* gradient = static_cast<const T*>(doutputs.data());
-      const py::gil_scoped_release release;
+      const GilReleased released;
       return trainer.finish(network, data, batch, values, gradient, learning_rate);
     });
   }
 
   void publish() const {
     visit([](auto& trainer, auto& network) {
-      const py::gil_scoped_release release;
+      const GilReleased released;
       trainer.publish(network);
     });
   }
 
   py::dict state() const {
     return visit([](auto& trainer, const auto& network) {
-      return optimizer_state(network, trainer.optimizer());
+      py::dict state = optimizer_state(network, trainer.optimizer());
+      for_each_unfolded(trainer, [&](const std::string& name, std::int64_t rows,
+                                     std::int64_t columns, const auto& values) {
+        state[name.c_str()] = array_from_panels(values, rows, columns, name[0] != 'W');
+      });
+      return state;
     });
   }
+
+  // Replaces all of it, or, on an error, nothing.
   void set_state(const py::dict& state) {
     visit([&](auto& trainer, const auto& network) {
-      set_optimizer_state(network, state, trainer.optimizer());
+      const auto read = [&](const std::string& name, std::int64_t rows, std::int64_t columns,
+                            auto& to) {
+        const std::string message = "state: " + name + " must be of the layer's shape and dtype";
+        require(state.contains(name.c_str()), message.c_str());
+        array_to_panels(state[name.c_str()], rows, columns, to, message.c_str());
+      };
+      const auto rest = py::reinterpret_steal<py::dict>(PyDict_Copy(state.ptr()));
+      for_each_unfolded(trainer, [&](const std::string& name, std::int64_t rows,
+                                     std::int64_t columns, const auto& values) {
+        std::decay_t<decltype(values)> tried(values.size());
+        read(name, rows, columns, tried);
+        rest.attr("pop")(name);
+      });
+      set_optimizer_state(network, rest, trainer.optimizer());
+      for_each_unfolded(trainer, read);
+      if (trainer.unfolded() != nullptr) ++trainer.unfolded()->version;
     });
   }
 };

@@ -61,6 +61,10 @@ class Trainer {
   void publish(Network<T>& network) const;
 
   Optimizer<T>& optimizer() { return optimizer_; }
+  // What training with batch normalisation keeps besides: the network it changes, which is not the
+  // published one, and factors and running statistics of the hidden layers. Else null and empty.
+  Network<T>* unfolded() { return unfolded_ ? &*unfolded_ : nullptr; }
+  std::vector<BatchNorm<T>>& norms() { return work_.norms; }
 
  private:
   Network<T>& trained(Network<T>& published) { return unfolded_ ? *unfolded_ : published; }
