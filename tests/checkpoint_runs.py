@@ -89,7 +89,7 @@ class StoppedError(Exception):
 def stop_at(name, path, call, module=tl, **more):
     """Train, a step a call and a checkpoint before each, until so many calls; tell if it stopped.
 
-    The caller has set `loop._SHORT_CALL` below 0.
+    The caller has set `steps._SHORT_CALL` below 0.
     """
     calls = 0
 
@@ -190,7 +190,7 @@ def kills(count, seed) -> None:
     the bits of the training that nobody stopped. The same training is then killed again.
     """
     rng = random.Random(seed)
-    loop._SHORT_CALL = -1  # a step a call, so that there is a checkpoint at each
+    steps._SHORT_CALL = -1  # a step a call, so that there is a checkpoint at each
     with tempfile.TemporaryDirectory() as folder:
         path, copy = Path(folder, "run.ckpt"), Path(folder, "copy.ckpt")
         expected = {}

@@ -11,7 +11,6 @@ import pytest
 import twolayer_ext as tl
 from twolayer_ext import schedules
 from twolayer_ext.engine import Techniques
-from twolayer_ext.training import loop
 
 QUICK = {
     "hidden_sizes": (8,),
@@ -232,8 +231,8 @@ def test_threads_and_calls_do_not_change_a_bit(
 
     expected = run(1)
     others = [run(threads) for threads in (2, 3, 4)]
-    monkeypatch.setattr(loop, "_SHORT_CALL", -1)  # one batch a call
-    monkeypatch.setattr(loop, "_LONG_CALL", 0)
+    monkeypatch.setattr("twolayer_ext.training.steps._SHORT_CALL", -1)  # one batch a call
+    monkeypatch.setattr("twolayer_ext.training.steps._LONG_CALL", 0)
     others.append(run(2))
     for result in others:
         assert same_bits(result.network, expected.network)

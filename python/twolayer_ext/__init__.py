@@ -44,8 +44,12 @@ from twolayer_ext.training import Augment, EpochEvent, TrainResult, train
 from twolayer_ext.version import __version__
 
 if TYPE_CHECKING:
-    from twolayer_ext.estimators import MLPClassifier, MLPRegressor
+    # Under their own names, so that type checkers take them for public; they are not in __all__,
+    # for a star-import asks for all that is there, scikit-learn installed or not.
+    from twolayer_ext.estimators import MLPClassifier as MLPClassifier
+    from twolayer_ext.estimators import MLPRegressor as MLPRegressor
 
+_ESTIMATORS = ("MLPClassifier", "MLPRegressor")
 __all__ = [
     "Augment",
     "CheckpointError",
@@ -54,8 +58,6 @@ __all__ = [
     "EpochEvent",
     "FileFormatError",
     "GradientReport",
-    "MLPClassifier",
-    "MLPRegressor",
     "MissingExtraError",
     "Network",
     "NetworkBusyError",
@@ -86,8 +88,12 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import the estimators when they are asked for: scikit-learn takes a second."""
-    if name not in ("MLPClassifier", "MLPRegressor"):
+    if name not in _ESTIMATORS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from twolayer_ext import estimators
 
     return getattr(estimators, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ESTIMATORS})

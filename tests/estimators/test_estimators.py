@@ -45,6 +45,17 @@ def test_without_scikit_learn_the_extra_is_named():
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": PACKAGE})
 
 
+def test_a_star_import_asks_for_no_scikit_learn():
+    code = (
+        "import sys; sys.modules['sklearn'] = None\n"
+        "import twolayer_ext\n"
+        "from twolayer_ext import *\n"
+        "assert callable(train) and 'MLPClassifier' not in globals()\n"
+        "assert {'MLPClassifier', 'MLPRegressor', 'train'} <= set(dir(twolayer_ext))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": PACKAGE})
+
+
 def states(estimator):
     return [*estimator.coefs_, *estimator.intercepts_]
 
@@ -65,9 +76,24 @@ def test_copies_go_on_alike(copied, solver):
 def test_a_file_of_a_newer_version_is_refused():
     estimator = tl.MLPClassifier(max_iter=1).fit(X, Y)
     state = estimator.__getstate__()
-    assert state["_twolayer_state"] == 1
+    assert state["_twolayer_state"] == 2
     with pytest.raises(ValueError, match="newer version"):
-        tl.MLPClassifier().__setstate__({**state, "_twolayer_state": 2})
+        tl.MLPClassifier().__setstate__({**state, "_twolayer_state": 3})
+
+
+def test_a_file_of_an_older_version_is_brought_up_to_date():
+    for estimator in (tl.MLPClassifier(max_iter=1), tl.MLPRegressor(max_iter=1)):
+        state = estimator.fit(X, Y).__getstate__()
+        later = ["optimizer", "schedule", "normalize", "batch_norm", "dtype", "compute_dtype"]
+        for name in (*later, "ensemble", "callbacks", "progress"):
+            del state[name]
+        old = type(estimator)()
+        vars(old).clear()
+        old.__setstate__({**state, "_twolayer_state": 1})
+        assert old.get_params() == estimator.get_params()
+        assert (old.predict(X) == estimator.predict(X)).all()
+        old.set_params(warm_start=True).fit(X, Y)
+        old.partial_fit(X, Y)
 
 
 def test_threads_change_no_bit():

@@ -56,12 +56,6 @@ def test_losses_of_the_package(loss, solver):
         assert 0.8 < (predicted >= Y_NUMBERS).mean() < 0.97
 
 
-def test_losses_that_do_not_fit_are_refused():
-    for loss in (Quantile((0.1, 0.9)), tl.losses.CrossEntropy()):
-        with pytest.raises(ValueError, match="must be of numbers, one output each"):
-            tl.MLPRegressor(loss).fit(X_NUMBERS, Y_NUMBERS)
-
-
 def test_dropout_draws_from_the_random_state():
     fits = [
         tl.MLPClassifier(dropout=0.5, max_iter=10, random_state=seed).fit(X, Y)

@@ -264,9 +264,11 @@ def test_parameters_and_defaults_are_theirs():
     for name in ("MLPClassifier", "MLPRegressor"):
         ours = getattr(tl, name)().get_params()
         theirs = getattr(neural_network, name)().get_params()
-        own = {"n_threads": None, "dropout": 0.0, "clip_norm": None}
+        nothing = "optimizer schedule normalize clip_norm dtype compute_dtype callbacks n_threads"
+        own = dict.fromkeys(nothing.split())
+        own |= {"dropout": 0.0, "batch_norm": False, "ensemble": 1, "progress": False}
         if name == "MLPClassifier":
-            own |= {"class_weight": None, "label_smoothing": 0.0}
+            own |= {"loss": "log_loss", "class_weight": None, "label_smoothing": 0.0}
         assert ours == theirs | own
 
 

@@ -17,12 +17,12 @@ import checkpoint_runs
 import twolayer_ext as tl
 from checkpoint_runs import data, digest, options
 from python_targets import run_python
-from twolayer_ext.training import DEFAULTS, checkpoint, fit, loop
+from twolayer_ext.training import DEFAULTS, checkpoint, fit
 
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "_SHORT_CALL", -1)  # a step a call
+    monkeypatch.setattr("twolayer_ext.training.steps._SHORT_CALL", -1)  # a step a call
     return tmp_path / "run.ckpt"
 
 

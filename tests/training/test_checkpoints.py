@@ -21,7 +21,6 @@ from twolayer_ext.training import (
     checkpointing,
     fingerprint,
     fit,
-    loop,
 )
 from twolayer_ext.training.plan import Data
 
@@ -30,7 +29,7 @@ QUIET = {"progress": False}
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "_SHORT_CALL", -1)  # a step a call
+    monkeypatch.setattr("twolayer_ext.training.steps._SHORT_CALL", -1)  # a step a call
     monkeypatch.setattr(os, "fsync", lambda number: None)  # no machine fails here
     return tmp_path / "run.ckpt"
 

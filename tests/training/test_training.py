@@ -14,7 +14,6 @@ import twolayer_ext as tl
 from interrupts import CtrlC
 from recorder import Recorder
 from twolayer_ext.streams import Purpose, generator
-from twolayer_ext.training import loop
 
 EPOCH_KEYS = ["loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
 QUICK = {
@@ -173,8 +172,8 @@ def test_threads_do_not_change_a_bit(pixels, same_bits, optimizer, dtype):
 def test_number_of_batches_a_call_does_not_change_a_bit(backend, pixels, same_bits, monkeypatch):
     results = []
     for short, long in ((1e9, 1e9), (-1, 0)):  # ever more batches; one at a time
-        monkeypatch.setattr(loop, "_SHORT_CALL", short)
-        monkeypatch.setattr(loop, "_LONG_CALL", long)
+        monkeypatch.setattr("twolayer_ext.training.steps._SHORT_CALL", short)
+        monkeypatch.setattr("twolayer_ext.training.steps._LONG_CALL", long)
         results.append(
             backend.train(
                 *pixels, **{**QUICK, "optimizer": "adam"}, epochs=4, dtype="float32", threads=1

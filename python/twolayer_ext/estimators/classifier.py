@@ -18,6 +18,10 @@ from sklearn.utils.validation import validate_data
 
 from twolayer_ext.checks import Array
 from twolayer_ext.estimators.base import BaseMultilayerPerceptron
+from twolayer_ext.estimators.objective import class_indices, out_activation_of
+from twolayer_ext.losses import CrossEntropy, CustomLoss, Logistic, Loss, Task, make
+from twolayer_ext.optimizers import Optimizer
+from twolayer_ext.schedules import Schedule
 
 
 class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
@@ -77,15 +81,46 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
         Epochs without improvement after which to stop.
     max_fun : int, default=15000
         Most evaluations of the loss by "lbfgs".
+    loss : "log_loss", "cross_entropy", "logistic", object or callable, default="log_loss"
+        This and what follows are not scikit-learn's, whose loss is the default. The package's
+        "cross_entropy" gives two classes two outputs, its "logistic" is the mean over several
+        labels; ``losses.CustomLoss(f, takes="labels")``, or the function
+        ``f(outputs, classes) -> (losses, gradient)`` itself, has an output a class, of which the
+        largest is predicted, and no probabilities.
+    optimizer : str, object of `twolayer_ext.optimizers` or None, default=None
+        In the place of `solver`: "sgd", "adam", "adamw", "rmsprop" or "lion" in PyTorch's formulas,
+        with hyper-parameters of its own, such as ``optimizers.AdamW(weight_decay=0.01)``.
+        `learning_rate_init` is its learning rate.
+    schedule : callable or None, default=None
+        ``schedule(step, steps)`` gives what multiplies `learning_rate_init` in a step, see
+        `twolayer_ext.schedules`; `steps` are those of `max_iter` epochs.
+    normalize : "center", "standard", "scale", (shift, scale) or None, default=None
+        The network reads (x - shift) / scale, from the rows trained on, as that of
+        `twolayer_ext.train`: `predict` takes rows as they are, `coefs_` are of the rows normalised.
     dropout : float in [0, 0.999], default=0
-        Share of each hidden layer's units left out at random in a step of "sgd" or "adam". This and
-        what follows are not scikit-learn's.
+        Share of each hidden layer's units left out at random in a step.
+    batch_norm : bool, default=False
+        Normalise the hidden layers' pre-activations over each batch; folded into `coefs_` and
+        `intercepts_` after every epoch, so not with `partial_fit`, nor to go on by `warm_start`.
     clip_norm : float or None, default=None
         Largest norm of all gradients of a step together.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Factors of the rows' weights, by label, as scikit-learn's other classifiers take them.
     label_smoothing : float in [0, 1), default=0
         The loss is that of labels right but for this share, which all classes have evenly.
+    dtype : {"float32", "float64"} or None, default=None
+        Of `coefs_` and all arithmetic; None takes float32 where X is, else float64.
+    compute_dtype : {"bfloat16"} or None, default=None
+        With dtype "float32": what the products of training read is rounded to 8 significant bits.
+    ensemble : int, default=1
+        Nets to train side by side, from seeds that `random_state` draws; predictions are the means
+        of their outputs. They stand in `estimators_`.
+    callbacks : sequence of callables or None, default=None
+        Each is called after every epoch, or iteration of "lbfgs", with a
+        `twolayer_ext.EpochEvent`; training stops if one returns True. Of an ensemble, one net's
+        training, one call at a time.
+    progress : bool or None, default=False
+        Whether to show progress on standard error; None does if that is a terminal.
     n_threads : int or None, default=None
         Threads to compute with, which never change a bit of the result; None honours
         OMP_NUM_THREADS, else takes the CPUs this process may use.
@@ -101,7 +136,9 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
     loss_curve_ : list of float
         Of every epoch: the mean over the rows, each batch before its update, the penalty included.
     validation_scores_ : list of float or None
-        Accuracy of every epoch on the rows set aside, with early stopping.
+        Accuracy of every epoch on the rows set aside, with early stopping, or `validation_data`.
+    validation_loss_curve_ : list of float
+        Of every epoch on the rows set aside or `validation_data`, without penalty and weights.
     best_validation_score_ : float or None
         The largest of them.
     t_ : int
@@ -113,6 +150,10 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Where X has names that are all text.
+    input_shift_, input_scale_ : ndarray of shape (n_features_in_,)
+        With `normalize`: what X is shifted and divided by.
+    estimators_ : list
+        With `ensemble` above 1: its nets, fitted. `coefs_`, curves and the like are theirs.
     n_iter_ : int
         Epochs, or iterations, of the last fit.
     n_layers_ : int
@@ -132,6 +173,7 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseMultilayerPerceptron._parameter_constraints,
+        "loss": [StrOptions({"log_loss", "cross_entropy", "logistic"}), Loss, callable],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
@@ -162,64 +204,48 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        loss: Any = "log_loss",
+        optimizer: str | Optimizer | None = None,
+        schedule: Schedule | None = None,
+        normalize: Any = None,
         dropout: float = 0.0,
+        batch_norm: bool = False,
         clip_norm: float | None = None,
         class_weight: Any = None,
         label_smoothing: float = 0.0,
+        dtype: Any = None,
+        compute_dtype: str | None = None,
+        ensemble: int = 1,
+        callbacks: Any = None,
+        progress: bool | None = False,
         n_threads: int | None = None,
     ) -> None:
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            loss="log_loss",
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            dropout=dropout,
-            clip_norm=clip_norm,
-            n_threads=n_threads,
-        )
-        self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
+        self._store(locals())
 
     def _validate_input(
         self, X: ArrayLike, y: ArrayLike, incremental: bool, reset: bool
     ) -> tuple[Any, Array]:
-        checked, targets = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
-        if targets.ndim == 2 and targets.shape[1] == 1:
-            targets = column_or_1d(targets, warn=True)
+        checked, targets = self._checked_pair(X, y, reset=reset)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._label_binarizer = LabelBinarizer().fit(targets)
             self.classes_ = self._label_binarizer.classes_
         else:
             self._check_classes(unique_labels(targets))
         return checked, self._label_binarizer.transform(targets).astype(bool)
+
+    def _checked_pair(self, X: ArrayLike, y: ArrayLike, *, reset: bool) -> tuple[Any, Array]:
+        checked, targets = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            dtype=self._dtypes(),
+            reset=reset,
+        )
+        if targets.ndim == 2 and targets.shape[1] == 1:
+            targets = column_or_1d(targets, warn=True)
+        return checked, targets
 
     def _check_classes(self, classes: Array) -> None:
         """Raise ValueError for labels that earlier fits did not have, or lack with warm start."""
@@ -237,10 +263,50 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
             )
 
     def _output_activation(self) -> str:
+        loss = self._own_loss()
+        if loss is not None:
+            return out_activation_of(loss)
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
 
-    def _loss(self) -> None:
-        return None
+    def _own_loss(self) -> Loss | None:
+        if isinstance(self.loss, str) and self.loss == "log_loss":
+            return None
+        function = callable(self.loss) and not isinstance(self.loss, (Loss, type))
+        loss = CustomLoss(self.loss, takes="labels") if function else make(self.loss)
+        if loss.takes not in ("labels", "indicators"):
+            raise ValueError(
+                f"loss: {loss}; must be of classes: 'log_loss', 'cross_entropy', 'logistic', or "
+                "twolayer_ext.losses.CustomLoss(function, takes='labels')"
+            )
+        return loss.with_label_smoothing(self.label_smoothing)
+
+    def _make_task(self, y: Array) -> Task:
+        """Two classes have one logistic output, but for losses that want one of each class."""
+        loss, classes = self._own_loss(), len(self.classes_)
+        kind = self._label_binarizer.y_type_
+        several = kind.startswith("multilabel")
+        if loss is None:
+            loss = CrossEntropy() if kind == "multiclass" else Logistic()
+        elif loss.takes == "labels" and (several or classes < 2):
+            raise ValueError(
+                f"loss: {loss.name!r} for {classes} {'labels at once' if several else 'class'}; "
+                "must be 'log_loss'" + " or 'logistic'" * several
+            )
+        elif loss.takes == "indicators" and not several and classes > 2:
+            raise ValueError(
+                f"loss: {loss.name!r} for {classes} classes; must be 'log_loss' or 'cross_entropy'"
+            )
+        if several:
+            return Task(loss, classes, columns=classes, single=False)
+        outputs = classes if loss.takes == "labels" else 1
+        return Task(loss, outputs, columns=1, single=True, classes=self.classes_)
+
+    def _validation_pair(self, X: ArrayLike, y: ArrayLike) -> tuple[Any, Array]:
+        checked, targets = self._checked_pair(X, y, reset=False)
+        unknown = np.setdiff1d(unique_labels(targets), self.classes_)
+        if len(unknown):
+            raise ValueError(f"validation_data: y has classes {unknown}; must be among `classes_`")
+        return checked, self._label_binarizer.transform(targets).astype(bool)
 
     def _row_weights(
         self, y: ArrayLike, weights: NDArray[np.float64] | None, incremental: bool
@@ -256,13 +322,13 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
         return factors if weights is None else factors * weights
 
     def _stratified(self) -> bool:
-        return bool(self.n_outputs_ == 1)
+        return bool(self._label_binarizer.y_type_ == "binary")
 
     def _score_of_predictions(
         self, y: Array, predicted: Array, sample_weight: NDArray[np.float64] | None
     ) -> float:
-        if self.out_activation_ == "softmax":
-            right = predicted.argmax(axis=1) == y.argmax(axis=1)
+        if self.out_activation_ != "logistic":
+            right = predicted.argmax(axis=1) == class_indices(y)
         else:
             right = ((predicted > 0.5) == y).all(axis=1)
         if len(self.classes_) == 1:
@@ -316,7 +382,7 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         outputs = self._outputs(X)
-        if self.out_activation_ == "softmax":
+        if self.out_activation_ != "logistic":
             return np.asarray(self.classes_.take(outputs.argmax(axis=1)))
         if self.n_outputs_ == 1:
             second = outputs[:, 0] > 0.5
@@ -324,6 +390,7 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
         result: Array = self._label_binarizer.inverse_transform(outputs)
         return result
 
+    @available_if(lambda estimator: estimator._check_probabilities())
     def predict_proba(self, X: ArrayLike) -> Array:
         """Return probabilities.
 
@@ -341,6 +408,7 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
             return np.hstack([1 - outputs, outputs])
         return outputs
 
+    @available_if(lambda estimator: estimator._check_probabilities())
     def predict_log_proba(self, X: ArrayLike) -> Array:
         """Return the logarithms of `predict_proba`.
 
@@ -354,6 +422,15 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):
         """
         probabilities = self.predict_proba(X)
         return np.asarray(np.log(probabilities, out=probabilities))
+
+    def _check_probabilities(self) -> bool:
+        loss = None if isinstance(self.loss, str) else self._own_loss()
+        if loss is not None and not loss.has_probabilities:
+            raise AttributeError(
+                f"probabilities: the loss is {loss.name!r}; must be 'log_loss', 'cross_entropy' or "
+                "'logistic'"
+            )
+        return True
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

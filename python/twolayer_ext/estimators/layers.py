@@ -12,10 +12,20 @@ from twolayer_ext import _core
 from twolayer_ext.checks import Array
 
 
-def make(coefs: Sequence[Array], activation: str, dtype: str) -> _core.Network:
-    """Return a network of these sizes, with weights of zero."""
+def make(
+    coefs: Sequence[Array],
+    intercepts: Sequence[Array],
+    activation: str,
+    dtype: str,
+    normalization: tuple[Array, Array] | None = None,
+) -> _core.Network:
+    """Return a network of these layers, which reads (x - shift) / scale if there are the two."""
     sizes = [np.shape(coefs[0])[0], *(np.shape(coef)[1] for coef in coefs)]
-    return _core.Network(sizes, activation, dtype)
+    core = _core.Network(sizes, activation, dtype)
+    if normalization is not None:
+        core.set_normalization(*normalization)
+    put(core, coefs, intercepts)
+    return core
 
 
 def put(core: _core.Network, coefs: Sequence[Array], intercepts: Sequence[Array]) -> None:

@@ -1,4 +1,4 @@
-"""The stochastic solvers: their learning rate, and the compiled trainer that holds their state."""
+"""The optimizers of steps: their learning rate, and the compiled trainer that holds their state."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _DIVISOR = 5.0
 
 
 class StochasticOptimizer:
-    """Adam, or gradient descent with momentum, in scikit-learn's formulas.
+    """An optimizer's learning rate and state.
 
     Parameters
     ----------
-    solver : {"adam", "sgd"}
+    kernel : str
+        The core's name for it.
     learning_rate_init : float
     hyperparameters : dict of str to float
-        "beta1", "beta2" and "epsilon" of Adam, "momentum" of gradient descent.
-    nesterov : bool
+        What the kernel reads, by its names.
     schedule : {"constant", "invscaling", "adaptive"}
-        Of gradient descent.
+        scikit-learn's of gradient descent.
     power_t : float
 
     Attributes
@@ -33,11 +33,10 @@ class StochasticOptimizer:
 
     def __init__(
         self,
-        solver: str,
+        kernel: str,
         learning_rate_init: float,
         hyperparameters: dict[str, float],
         *,
-        nesterov: bool = False,
         schedule: str = "constant",
         power_t: float = 0.5,
     ) -> None:
@@ -45,8 +44,7 @@ class StochasticOptimizer:
         self.learning_rate = float(learning_rate_init)
         self.schedule = schedule
         self.power_t = power_t
-        velocity = "nesterov_velocity" if nesterov else "velocity"
-        self._kernel = "adam_epsilon_hat" if solver == "adam" else velocity
+        self._kernel = kernel
         self._hyperparameters = {"weight_decay": 0.0, **hyperparameters}
         self._state: dict[str, Any] | None = None
         self._bound: tuple[Any, _core.Network, _core.Trainer] | None = None

@@ -15,7 +15,10 @@ from sklearn.utils.validation import validate_data
 
 from twolayer_ext.checks import Array
 from twolayer_ext.estimators.base import BaseMultilayerPerceptron
-from twolayer_ext.losses import CustomLoss, Loss, make
+from twolayer_ext.estimators.objective import out_activation_of
+from twolayer_ext.losses import Loss, Task, make, read
+from twolayer_ext.optimizers import Optimizer
+from twolayer_ext.schedules import Schedule
 
 
 class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
@@ -26,8 +29,9 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
     loss : {"squared_error", "poisson"}, default="squared_error"
         Half the squared error, averaged over the outputs; or half the Poisson deviance of counts
         from 0 on, whose mean is the exponential of the outputs. As in scikit-learn, the gradient
-        of the squared error is that of the sum over the outputs. Also "absolute_error", "huber", or
-        an object such as ``twolayer_ext.losses.Quantile((0.9,))``, means over the outputs.
+        of the squared error is that of the sum over the outputs. Also "absolute_error", "huber",
+        "quantile" (levels 0.1, 0.5 and 0.9), an object such as ``losses.Quantile((0.05, 0.95))``,
+        means over the outputs; or a function ``f(outputs, targets) -> (losses, gradient)``.
     hidden_layer_sizes : array-like of int, or int, default=(100,)
         Units of each hidden layer.
     activation : {"identity", "logistic", "tanh", "relu"}, default="relu"
@@ -77,11 +81,36 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
         Epochs without improvement after which to stop.
     max_fun : int, default=15000
         Most evaluations of the loss by "lbfgs".
+    optimizer : str, object of `twolayer_ext.optimizers` or None, default=None
+        In the place of `solver`: "sgd", "adam", "adamw", "rmsprop" or "lion" in PyTorch's formulas,
+        with hyper-parameters of its own, such as ``optimizers.AdamW(weight_decay=0.01)``.
+        `learning_rate_init` is its learning rate. This and what follows are not scikit-learn's.
+    schedule : callable or None, default=None
+        ``schedule(step, steps)`` gives what multiplies `learning_rate_init` in a step, see
+        `twolayer_ext.schedules`; `steps` are those of `max_iter` epochs.
+    normalize : "center", "standard", "scale", (shift, scale) or None, default=None
+        The network reads (x - shift) / scale, from the rows trained on, as that of
+        `twolayer_ext.train`: `predict` takes rows as they are, `coefs_` are of the rows normalised.
     dropout : float in [0, 0.999], default=0
-        Share of each hidden layer's units left out at random in a step of "sgd" or "adam". This and
-        what follows are not scikit-learn's.
+        Share of each hidden layer's units left out at random in a step.
+    batch_norm : bool, default=False
+        Normalise the hidden layers' pre-activations over each batch; folded into `coefs_` and
+        `intercepts_` after every epoch, so not with `partial_fit`, nor to go on by `warm_start`.
     clip_norm : float or None, default=None
         Largest norm of all gradients of a step together.
+    dtype : {"float32", "float64"} or None, default=None
+        Of `coefs_` and all arithmetic; None takes float32 where X is, else float64.
+    compute_dtype : {"bfloat16"} or None, default=None
+        With dtype "float32": what the products of training read is rounded to 8 significant bits.
+    ensemble : int, default=1
+        Nets to train side by side, from seeds that `random_state` draws; predictions are the means
+        of their outputs. They stand in `estimators_`.
+    callbacks : sequence of callables or None, default=None
+        Each is called after every epoch, or iteration of "lbfgs", with a
+        `twolayer_ext.EpochEvent`; training stops if one returns True. Of an ensemble, one net's
+        training, one call at a time.
+    progress : bool or None, default=False
+        Whether to show progress on standard error; None does if that is a terminal.
     n_threads : int or None, default=None
         Threads to compute with, which never change a bit of the result; None honours
         OMP_NUM_THREADS, else takes the CPUs this process may use.
@@ -95,7 +124,9 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
     loss_curve_ : list of float
         Of every epoch: the mean over the rows, each batch before its update, the penalty included.
     validation_scores_ : list of float or None
-        R² of every epoch on the rows set aside, with early stopping.
+        R² of every epoch on the rows set aside, with early stopping, or `validation_data`.
+    validation_loss_curve_ : list of float
+        Of every epoch on the rows set aside or `validation_data`, without penalty and weights.
     best_validation_score_ : float or None
         The largest of them.
     t_ : int
@@ -107,6 +138,10 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Where X has names that are all text.
+    input_shift_, input_scale_ : ndarray of shape (n_features_in_,)
+        With `normalize`: what X is shifted and divided by.
+    estimators_ : list
+        With `ensemble` above 1: its nets, fitted. `coefs_`, curves and the like are theirs.
     n_iter_ : int
         Epochs, or iterations, of the last fit.
     n_layers_ : int
@@ -126,7 +161,11 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseMultilayerPerceptron._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber"}), Loss],
+        "loss": [
+            StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile"}),
+            Loss,
+            callable,
+        ],
     }
 
     def __init__(
@@ -156,43 +195,27 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        optimizer: str | Optimizer | None = None,
+        schedule: Schedule | None = None,
+        normalize: Any = None,
         dropout: float = 0.0,
+        batch_norm: bool = False,
         clip_norm: float | None = None,
+        dtype: Any = None,
+        compute_dtype: str | None = None,
+        ensemble: int = 1,
+        callbacks: Any = None,
+        progress: bool | None = False,
         n_threads: int | None = None,
     ) -> None:
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            loss=loss,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            dropout=dropout,
-            clip_norm=clip_norm,
-            n_threads=n_threads,
-        )
+        self._store(locals())
 
     def _validate_input(
         self, X: ArrayLike, y: ArrayLike, incremental: bool, reset: bool
     ) -> tuple[Any, Array]:
+        return self._checked_pair(X, y, reset=reset)
+
+    def _checked_pair(self, X: ArrayLike, y: ArrayLike, *, reset: bool) -> tuple[Any, Array]:
         checked, targets = validate_data(
             self,
             X,
@@ -200,7 +223,7 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=True,
-            dtype=(np.float64, np.float32),
+            dtype=self._dtypes(),
             reset=reset,
         )
         if targets.ndim == 2 and targets.shape[1] == 1:
@@ -208,18 +231,36 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
         return checked, targets
 
     def _output_activation(self) -> str:
-        return "exp" if self.loss == "poisson" else "identity"
+        return out_activation_of(make(self.loss))
 
-    def _loss(self) -> Loss | None:
+    def _own_loss(self) -> Loss | None:
         if isinstance(self.loss, str) and self.loss in ("squared_error", "poisson"):
             return None
         loss = make(self.loss)
-        if loss.takes != "real" or loss.outputs_per_target != 1 or isinstance(loss, CustomLoss):
-            raise ValueError(
-                f"loss: {loss}; must be of numbers, one output each: for several quantiles use "
-                "several regressors, or twolayer_ext.train"
-            )
+        if loss.takes not in ("real", "counts"):
+            raise ValueError(f"loss: {loss}; must be of numbers, for classes use MLPClassifier")
         return loss
+
+    def _make_task(self, y: Array) -> Task:
+        loss = self._own_loss()
+        if loss is not None:
+            if self.early_stopping and not loss.score_name:
+                raise ValueError(
+                    f"early_stopping: True with {loss}, whose outputs are no predictions of y; "
+                    "must be False"
+                )
+            return read(y, rows=len(y), loss=loss)[0]
+        columns = 1 if y.ndim == 1 else y.shape[1]
+        return Task(make(self.loss), columns, columns=columns, single=y.ndim == 1)
+
+    def _validation_pair(self, X: ArrayLike, y: ArrayLike) -> tuple[Any, Array]:
+        checked, targets = self._checked_pair(X, y, reset=False)
+        columns = 1 if targets.ndim == 1 else targets.shape[1]
+        if columns != self._task.columns:
+            raise ValueError(
+                f"validation_data: y has {columns} columns; must have {self._task.columns}"
+            )
+        return checked, targets
 
     def _stratified(self) -> bool:
         return False
@@ -227,9 +268,41 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
     def _score_of_predictions(
         self, y: Array, predicted: Array, sample_weight: NDArray[np.float64] | None
     ) -> float:
-        if not np.isfinite(predicted).all():
+        if not (self._task.loss.score_name and np.isfinite(predicted).all()):
             return float("nan")
-        return float(r2_score(y, predicted, sample_weight=sample_weight))
+        return self._r2(y, predicted, sample_weight)
+
+    def _r2(self, y: ArrayLike, predicted: Array, sample_weight: ArrayLike | None) -> float:
+        """Return R² of outputs (N, K), where a target has several of the middle one."""
+        loss = make(self.loss)
+        if not loss.score_name:
+            raise ValueError(
+                f"loss: {loss}, whose outputs are no predictions of y; must have no width of its "
+                "own to be scored"
+            )
+        each = loss.outputs_per_target
+        middle = predicted[:, getattr(loss, "middle_output", 0) :: each]
+        return float(r2_score(y, middle, sample_weight=sample_weight))
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return R² of the predictions; of several quantiles, of the one nearest to the median.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+
+        Raises
+        ------
+        ValueError
+            The loss is a function whose outputs are no predictions.
+        """
+        return self._r2(y, self._outputs(X), sample_weight)
 
     @available_if(lambda estimator: estimator._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)
@@ -267,6 +340,12 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Of several quantiles with one more axis, that of the levels.
         """
         outputs = self._outputs(X)
-        return outputs.ravel() if outputs.shape[1] == 1 else outputs
+        if outputs.shape[1] == 1:
+            return outputs.ravel()
+        levels = make(self.loss).outputs_per_target
+        if 1 < levels < outputs.shape[1]:
+            return outputs.reshape(len(outputs), -1, levels)
+        return outputs

@@ -20,14 +20,12 @@ from twolayer_ext.errors import CheckpointError, DivergenceError, TrainingInterr
 from twolayer_ext.losses import CustomLoss, Loss
 from twolayer_ext.network import scoring
 from twolayer_ext.streams import Purpose, generator
+from twolayer_ext.training import steps
 from twolayer_ext.training.checkpointing import Checkpoints
 from twolayer_ext.training.plan import Data, Plan, Watch
 from twolayer_ext.training.progress import Progress
 from twolayer_ext.training.record import Epoch, Record
 from twolayer_ext.training.result import EpochEvent, History, NetworkT, TrainResult, epoch_keys
-
-# A call into the engine cannot be interrupted: it should last between these times.
-_SHORT_CALL, _LONG_CALL = 0.012, 0.025
 
 
 @dataclass
@@ -47,7 +45,7 @@ class Loop(Generic[NetworkT]):
     history: History = field(default_factory=dict)
     record: Record = field(default_factory=Record)
     checkpoints: Checkpoints | None = None
-    _batches_at_once: int = 1
+    _pace: steps.Pace = field(default_factory=steps.Pace)
 
     def run(self) -> TrainResult[NetworkT]:
         """Train; see `twolayer_ext.train` for what is raised."""
@@ -159,23 +157,14 @@ class Loop(Generic[NetworkT]):
         """Run as many batches as take about 20 ms."""
         self._look()
         size = self.plan.batch_size
-        begin, end = epoch.done, min(epoch.done + self._batches_at_once, len(epoch.losses))
+        begin, end = epoch.done, min(epoch.done + self._pace.batches, len(epoch.losses))
         rows = epoch.order[begin * size : end * size]
         before = time.perf_counter()
         do = self._own_steps if isinstance(self.loss, CustomLoss) else self._steps_of_engine
-        steps_of_call = slice(begin, end)
-        steps = do(
-            rows,
-            epoch.rates[steps_of_call],
-            epoch.losses[steps_of_call],
-            epoch.scores[steps_of_call],
-        )
-        seconds = time.perf_counter() - before
-        if seconds < _SHORT_CALL and end - begin == self._batches_at_once:
-            self._batches_at_once *= 2
-        elif seconds > _LONG_CALL:
-            self._batches_at_once = max(1, (end - begin) // 2)
-        epoch.done += steps
+        part = slice(begin, end)
+        done = do(rows, epoch.rates[part], epoch.losses[part], epoch.scores[part])
+        self._pace.follow(end - begin, time.perf_counter() - before)
+        epoch.done += done
 
     def _steps_of_engine(
         self, rows: RowNumbers, rates: Weights, losses: Weights, scores: Weights
@@ -186,20 +175,12 @@ class Loop(Generic[NetworkT]):
 
     def _own_steps(self, rows: RowNumbers, rates: Weights, losses: Weights, scores: Weights) -> int:
         """Do the same with a loss that is a function, called between the halves of each step."""
-        data, loss, size = self.data, self.loss, self.plan.batch_size
-        for step in range(len(losses)):
-            batch = rows[step * size : (step + 1) * size]
-            outputs = self.trainer.begin(data.x, batch)
-            targets = data.targets[batch]
-            of_samples, gradient = loss.value_and_gradient(outputs, targets)
-            of_rows = loss.score(outputs, targets, self._score_scale)
-            scores[step] = of_rows.sum(dtype=np.float64)
-            losses[step] = self.trainer.finish(
-                data.x, batch, of_samples, gradient, float(rates[step]), data.weights
-            )
-            if not math.isfinite(losses[step]):
-                return step + 1
-        return len(losses)
+        data = self.data
+        assert isinstance(self.loss, CustomLoss)
+        return steps.of_function(
+            self.trainer, self.loss, data.x, data.targets, rows, rates, losses, scores,
+            batch_size=self.plan.batch_size, weights=data.weights, score_scale=self._score_scale,
+        )  # fmt: skip
 
     @cached_property
     def _score_scale(self) -> Weights | None:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from twolayer_ext import checks, frames, losses, optimizers
 from twolayer_ext.checks import Array
-from twolayer_ext.engine import RowNumbers, Techniques
+from twolayer_ext.engine import RowNumbers, Techniques, Weights
 from twolayer_ext.losses import Task
 from twolayer_ext.names import (
     ActivationName,
@@ -192,20 +192,30 @@ def _rates(options: TrainOptions, steps: int) -> tuple[float, Factors | None]:
         return 1.0, lambda begin, end: np.array([own(step, steps) for step in range(begin, end)])
     if isinstance(schedule, KnownFactors):
         return 1.0, lambda begin, end: schedule.factors[begin:end]
+    check_schedule(schedule)
+    factors = factors_of(schedule, 0, steps, steps)
+    return 1.0, lambda begin, end: factors[begin:end]
+
+
+def check_schedule(schedule: object) -> None:
+    """Raise TypeError for what cannot be called."""
     if not callable(schedule):
         raise TypeError(
             f"schedule: {schedule!r}; must be a function (step, steps) -> factor, such as "
             "schedules.cosine()"
         )
-    factors = np.fromiter(
+
+
+def factors_of(schedule: Schedule, begin: int, end: int, steps: int) -> Weights:
+    """Return the checked factors of steps `begin` to `end` - 1, out of `steps`."""
+    return np.fromiter(
         (
             checks.number(f"schedule({step}, {steps})", schedule(step, steps), minimum=0)
-            for step in range(steps)
+            for step in range(begin, end)
         ),
         np.float64,
-        steps,
+        end - begin,
     )
-    return 1.0, lambda begin, end: factors[begin:end]
 
 
 def optimizer_of(

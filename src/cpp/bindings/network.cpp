@@ -1,5 +1,8 @@
 #include "network.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <functional>
 #include <stdexcept>
 #include <type_traits>
@@ -31,6 +34,24 @@ py::list gradient_arrays(const Network<T>& network, const Gradients<T>& gradient
     layers.append(std::move(arrays));
   }
   return layers;
+}
+
+// Whether the array is (rows, columns), or (columns,) of one row, and holds what the panels do.
+template <class T>
+bool same(const py::handle& array, std::int64_t rows, std::int64_t columns, const T* panels) {
+  if (!py::isinstance<Array<T>>(array)) return false;
+  const auto from = py::reinterpret_borrow<Array<T>>(array);
+  const bool matrix = from.ndim() == 2 && from.shape(0) == rows && from.shape(1) == columns;
+  const bool vector = rows == 1 && from.ndim() == 1 && from.shape(0) == columns;
+  if (!matrix && !vector) return false;
+  const T* values = from.data();
+  for (std::int64_t begin = 0; begin < columns; begin += panel_width) {
+    const auto bytes = static_cast<std::size_t>(std::min(panel_width, columns - begin)) * sizeof(T);
+    for (std::int64_t r = 0; r < rows; ++r, panels += panel_width) {
+      if (std::memcmp(values + r * columns + begin, panels, bytes) != 0) return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace
@@ -107,6 +128,21 @@ void BoundNetwork::set_layer(std::size_t index, const py::array& weights, const 
     array_to_panels(bias, 1, layer.outputs, layer.bias,
                     "bias: must be C-contiguous, of the layer's shape and the network's dtype");
     ++network.version;
+  });
+}
+
+bool BoundNetwork::holds(const py::list& weights, const py::list& biases) const {
+  return visit([&](const auto& network) {
+    const std::size_t count = network.layers.size();
+    if (weights.size() != count || biases.size() != count) return false;
+    for (std::size_t l = 0; l < count; ++l) {
+      const auto& layer = network.layers[l];
+      if (!same(weights[l], layer.inputs, layer.outputs, layer.weights.data()) ||
+          !same(biases[l], 1, layer.outputs, layer.bias.data())) {
+        return false;
+      }
+    }
+    return true;
   });
 }
 
@@ -307,6 +343,7 @@ void register_network(py::module_& m) {
            arg("scale").noconvert())
       .def("layer", &BoundNetwork::layer, arg("index"))
       .def("set_layer", &BoundNetwork::set_layer, arg("index"), arg("weights"), arg("bias"))
+      .def("holds", &BoundNetwork::holds, arg("weights"), arg("biases"))
       .def("forward", &BoundNetwork::forward, arg("x"), arg("rows").noconvert(), arg("threads"),
            arg("mirrored_as") = py::none(), arg("compute_dtype") = py::none())
       .def("predictions", &BoundNetwork::predictions, arg("x"), arg("rows").noconvert(),

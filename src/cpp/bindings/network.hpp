@@ -60,6 +60,9 @@ class BoundNetwork {
   py::tuple layer(std::size_t index) const;
   void set_layer(std::size_t index, const py::array& weights, const py::array& bias);
 
+  // Whether these are the network's, to the bit: lists of C-contiguous arrays of its dtype.
+  bool holds(const py::list& weights, const py::list& biases) const;
+
   py::array forward(const py::object& x, const std::optional<Indices>& rows, int threads,
                     const std::optional<ImageShape>& mirrored_as,
                     const std::optional<std::string>& compute_dtype) const;

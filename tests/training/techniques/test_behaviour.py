@@ -10,7 +10,6 @@ import pytest
 
 import twolayer_ext as tl
 from twolayer_ext.reference.chance import dropout_mask
-from twolayer_ext.training import loop
 
 QUICK = {
     "hidden_sizes": (8, 5),
@@ -319,7 +318,7 @@ def test_ctrl_c_leaves_a_normalised_network_at_its_last_step(
             self.trainer.publish()
 
     options = {**QUICK, "batch_norm": True}
-    monkeypatch.setattr(loop, "_SHORT_CALL", -1)  # a step a call
+    monkeypatch.setattr("twolayer_ext.training.steps._SHORT_CALL", -1)  # a step a call
     expected = backend.train(*blobs, **options, max_steps=4).network
     monkeypatch.setattr(backend.Network.engine, "trainer", Interrupted)
     with pytest.raises(tl.TrainingInterrupted) as info:
@@ -355,8 +354,8 @@ def test_threads_and_calls_do_not_change_a_bit(pixels, same_bits, monkeypatch, c
     x, y = pixels
     results = []
     for threads, short, long in ((1, 1e9, 1e9), (2, -1, 0), (3, 1e9, 1e9), (4, -1, 1e9)):
-        monkeypatch.setattr(loop, "_SHORT_CALL", short)
-        monkeypatch.setattr(loop, "_LONG_CALL", long)
+        monkeypatch.setattr("twolayer_ext.training.steps._SHORT_CALL", short)
+        monkeypatch.setattr("twolayer_ext.training.steps._LONG_CALL", long)
         results.append(
             tl.train(
                 x, y, hidden_sizes=(150, 33), batch_size=64, epochs=6, optimizer="adam",
