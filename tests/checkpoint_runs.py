@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 import twolayer_ext as tl
-from twolayer_ext.training import DEFAULTS, checkpoint, fit, loop
+from twolayer_ext.training import DEFAULTS, checkpoint, fit, steps
 
 COMMON = {
     "hidden_sizes": (33, 7),

@@ -17,6 +17,7 @@ IMPORT = "from sklearn.neural_network import MLPClassifier, MLPRegressor"
 LEFT_OUT = {"test_gradient": "calls _loss_grad_lbfgs with buffers for each layer"}
 
 
+@pytest.mark.exhaustive
 def test_theirs_pass(tmp_path):
     tests = THEIRS / "neural_network/tests/test_mlp.py"
     if not tests.is_file():
