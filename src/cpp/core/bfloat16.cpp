@@ -37,7 +37,7 @@ void Operands<Bfloat16>::follow_weights(const Network<float>& network, Team& tea
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     const Layer<float>& layer = network.layers[l];
     const RoundedWeights rounded = rounding(l, layer);
-    team.share(block_count(layer.inputs), grain_of_panels(layer.outputs),
+    team.share(block_count(layer.inputs), of_a_panel(layer.outputs),
                [&](Range blocks, int) { bfloat16_kernels().round_weights(rounded, blocks); });
   }
 }
@@ -63,10 +63,9 @@ void Operands<Bfloat16>::round_doutput(std::size_t l, const float* values, std::
 
 void Operands<Bfloat16>::round(const float* values, std::int64_t samples, Rounded& to, Team& team) {
   const RoundedRows rounded{values, samples, to.columns, to.both()};
-  team.share(samples, grain_of(of_an_element * static_cast<double>(to.columns)),
-             [&](Range part, int) {
-               bfloat16_kernels().round_rows(rounded, whole_groups<P>(part, samples));
-             });
+  team.share(samples, of_an_element * static_cast<double>(to.columns), [&](Range part, int) {
+    bfloat16_kernels().round_rows(rounded, whole_groups<P>(part, samples));
+  });
 }
 
 RoundedWeights Operands<Bfloat16>::rounding(std::size_t l, const Layer<float>& layer) {

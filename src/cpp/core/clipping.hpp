@@ -29,7 +29,7 @@ class Clipping {
     T* sums = squares_.data();
     for (const Flat<T>& of : gradients) {
       const std::int64_t chunks = chunk_count(of.size);
-      team.share(chunks, grain_of(of_an_element * chunk), [&](Range part, int) {
+      team.share(chunks, of_an_element * chunk, [&](Range part, int) {
         kernels<T>().sum_squares(of.update.gradient, of.size, part, sums);
       });
       sums += chunks;

@@ -115,12 +115,11 @@ Answer for_each_block(const Question<T>& of, Spare<P>& spare, const Interrupted&
     };
     if (apart) {
       const double of_a_row = static_cast<double>(row) * of_a_multiply_add<P>;
-      team.share(end - begin, grain_of(static_cast<double>(capacity) * of_a_row),
-                 [&](Range part, int rank) {
-                   Team alone(1);
-                   answer_all({begin + part.begin, begin + part.end},
-                              *works[static_cast<std::size_t>(rank)], alone);
-                 });
+      team.share(end - begin, static_cast<double>(capacity) * of_a_row, [&](Range part, int rank) {
+        Team alone(1);
+        answer_all({begin + part.begin, begin + part.end}, *works[static_cast<std::size_t>(rank)],
+                   alone);
+      });
     } else {
       answer_all({begin, end}, *works[0], team);
     }

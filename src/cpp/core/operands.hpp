@@ -30,18 +30,17 @@ inline constexpr double of_an_element = 1;
 template <class P>
 inline constexpr double of_a_multiply_add = sizeof(typename P::Scalar) * 0.004 / P::depth;
 
-// Of panels with so many rows.
-inline std::int64_t grain_of_panels(std::int64_t rows) {
-  return grain_of(of_an_element * static_cast<double>(rows * panel_width));
+inline double of_a_panel(std::int64_t rows) {
+  return of_an_element * static_cast<double>(rows * panel_width);
 }
 
 // Some panels at a time, so that whole cache lines of a row are read together.
 template <class T, class Body>
 void share_gather(Team& team, const Gather<T>& from, const Body& body) {
   constexpr std::int64_t neighbours = 8;
-  const std::int64_t grain = grain_of_panels(from.samples) / 4;
-  team.share(panel_count(from.inputs), std::max(neighbours, grain),
-             [&](Range panels, int) { body(panels); });
+  team.share(
+      panel_count(from.inputs), of_a_panel(from.samples) / 4,
+      [&](Range panels, int) { body(panels); }, neighbours);
 }
 
 template <class P>

@@ -22,20 +22,19 @@ void share_product(Team& team, std::int64_t samples, std::int64_t panels, std::i
   const double of_a_tile = rows_of_a_tile * of_a_row;
   const std::int64_t rows = rows_of_a_tile * grain_of(of_a_tile);
   const std::int64_t groups = (samples + rows - 1) / rows;
-  team.share(panels * groups, grain_of(static_cast<double>(rows) * of_a_row),
-             [&](Range cells, int rank) {
-               while (cells.begin < cells.end) {
-                 const std::int64_t panel = cells.begin / groups;
-                 const std::int64_t first = cells.begin % groups;
-                 const std::int64_t left = cells.end - cells.begin;
-                 const std::int64_t whole = first == 0 ? left / groups : 0;
-                 const std::int64_t last = whole > 0 ? groups : std::min(first + left, groups);
-                 const Range part{samples * first / groups, samples * last / groups};
-                 body(whole_groups<P>(part, samples),
-                      Range{panel, panel + std::max<std::int64_t>(whole, 1)}, rank);
-                 cells.begin += whole > 0 ? whole * groups : last - first;
-               }
-             });
+  team.share(panels * groups, static_cast<double>(rows) * of_a_row, [&](Range cells, int rank) {
+    while (cells.begin < cells.end) {
+      const std::int64_t panel = cells.begin / groups;
+      const std::int64_t first = cells.begin % groups;
+      const std::int64_t left = cells.end - cells.begin;
+      const std::int64_t whole = first == 0 ? left / groups : 0;
+      const std::int64_t last = whole > 0 ? groups : std::min(first + left, groups);
+      const Range part{samples * first / groups, samples * last / groups};
+      body(whole_groups<P>(part, samples), Range{panel, panel + std::max<std::int64_t>(whole, 1)},
+           rank);
+      cells.begin += whole > 0 ? whole * groups : last - first;
+    }
+  });
 }
 
 constexpr int identity = Activations::index_of<Identity>();
@@ -139,7 +138,7 @@ void forward_pass(const Network<typename P::Scalar>& network, const Data& data, 
     if constexpr (std::is_same_v<P, Exact<T>>) {
       // Each row is read once, by the member that does all of its outputs.
       if (sparse) {
-        team.share(rows.count, grain_of(of_an_element * static_cast<double>(panels * panel_width)),
+        team.share(rows.count, of_an_element * static_cast<double>(panels * panel_width),
                    [&](Range samples, int) {
                      kernels<T>().forward_sparse(batch, f, samples, {0, panels});
                    });
@@ -153,7 +152,7 @@ void forward_pass(const Network<typename P::Scalar>& network, const Data& data, 
     }
     if (!between) continue;
     const Between<T> b = between_layers(network, rows, l, work);
-    team.share(panels, grain_of_panels(rows.count),
+    team.share(panels, of_a_panel(rows.count),
                [&](Range part, int) { kernels<T>().between_forward(b, part); });
     work.operands.round_input(l + 1, f.output, rows.count, team);
   }
@@ -191,8 +190,7 @@ void loss_pass(const Network<typename P::Scalar>& network, const Data& data, con
   args.predictions = predictions;
   args.losses = work.losses.data();
   args.scores = work.scores.data();
-  team.share(rows.count,
-             grain_of(of_an_element * static_cast<double>(panel_width + args.output_count)),
+  team.share(rows.count, of_an_element * static_cast<double>(panel_width + args.output_count),
              [&](Range samples, int) { kernels<T>().loss(args, samples); });
 }
 
@@ -202,7 +200,7 @@ void copy_outputs(const Network<typename P::Scalar>& network, std::int64_t sampl
   const std::int64_t outputs = network.sizes.back();
   const auto* scale = network.output_scale.data();
   const auto* shift = network.output_shift.data();
-  team.share(samples, grain_of(of_an_element * static_cast<double>(outputs)), [&](Range part, int) {
+  team.share(samples, of_an_element * static_cast<double>(outputs), [&](Range part, int) {
     for (std::int64_t n = part.begin; n < part.end; ++n) {
       for (std::int64_t k = 0; k < outputs; ++k) {
         const std::int64_t at = (k / panel_width * samples + n) * panel_width + k % panel_width;
@@ -242,7 +240,7 @@ void backward_pass(const Network<typename P::Scalar>& network, const Rows& rows,
                      });
     if (!between) continue;
     const Between<T> gradient = between_layers(network, rows, l - 1, work);
-    team.share(panels, grain_of_panels(samples),
+    team.share(panels, of_a_panel(samples),
                [&](Range part, int) { kernels<T>().between_backward(gradient, part); });
     work.operands.round_doutput(l - 1, b.dinput, samples, team);
   }

@@ -29,7 +29,7 @@ double best_rate(int threads, double seconds, const Work& work) {
   for (const double begin = now(); best == 0 || now() - begin < seconds; warm = true) {
     std::atomic<double> done{0};
     const double started = now();
-    team.share(threads, 1, [&](Range parts, int) {
+    team.share(threads, seconds * 1e9, [&](Range parts, int) {
       for (std::int64_t part = parts.begin; part < parts.end; ++part) {
         const double mine = work(part);
         double expected = done.load();

@@ -6,7 +6,6 @@
 #include <fstream>
 #include <mutex>
 #include <string>
-#include <system_error>
 #include <thread>
 
 #ifdef _OPENMP
@@ -116,7 +115,7 @@ struct Team::Work {
   alignas(64) std::atomic<std::int32_t> left{0};  // pieces not yet done
   std::vector<Part> parts;
 
-  void open(std::int64_t pieces, Call c, const void* with) {
+  void open(std::int64_t pieces, double nanoseconds, Call c, const void* with) {
     std::uint32_t next = phase.load(std::memory_order_relaxed) + 1;
     if (next == closed) ++next;
     call.store(c, std::memory_order_relaxed);
@@ -131,8 +130,8 @@ struct Team::Work {
     }
     phase.store(next, std::memory_order_release);
     // To wake a thread takes as long as a short phase, which is for those that are awake.
-    constexpr std::int64_t worth_waking = 16;
-    if (pieces >= worth_waking) phase.notify_all();
+    constexpr double worth_waking = 30'000;
+    if (nanoseconds >= worth_waking) phase.notify_all();
   }
 
   // Takes part in a phase until nothing is left to take; returns how many pieces it has done.
@@ -148,7 +147,7 @@ struct Team::Work {
         std::uint64_t begin = seen >> 16 & 0xffff;
         std::uint64_t end = seen & 0xffff;
         if (begin == end) break;
-        const std::uint64_t count = (end - begin + 1) / 2;
+        const std::uint64_t count = end - begin <= 2 ? end - begin : (end - begin + 1) / 2;
         const std::uint64_t mine = i == 0 ? begin : end - count;
         (i == 0 ? begin : end) = i == 0 ? begin + count : end - count;
         if (!rest.compare_exchange_weak(seen, std::uint64_t{in_phase} << 32 | begin << 16 | end,
@@ -242,10 +241,10 @@ class Pool {
     sum_.stalled += record.stalled;
     sum_.pieces += record.pieces;
     sum_.own += record.own;
-    if (sum_.elapsed >= 5ms) {
+    if (sum_.elapsed >= 2ms) {
       const bool too_busy =
           sum_.stalled * 3 > sum_.elapsed || (sum_.pieces - sum_.own) * 5 < sum_.pieces;
-      rest_ = too_busy ? std::min<Clock::duration>(rest_ * 2 + 20ms, 1s) : Clock::duration{};
+      rest_ = too_busy ? std::min<Clock::duration>(rest_ * 2 + 50ms, 1s) : Clock::duration{};
       until_ = (now + rest_).time_since_epoch().count();
       sum_ = {};
     }
@@ -276,23 +275,23 @@ class Pool {
  private:
   // Threads that end with the process, as what they use: it is never freed.
   bool start() {
+    idle_.reserve(static_cast<std::size_t>(helpers_) + 1);
+    auto helper = std::make_unique<Team::Helper>();
 #ifdef TWOLAYER_HAS_PTHREADS
     sigset_t all, before;  // signals are for the program's own threads
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
 #endif
-    auto* helper = new Team::Helper;
     bool started = true;
     try {
-      std::thread([helper] { helper->live(); }).detach();
-      idle_.push_back(helper);
-    } catch (const std::system_error&) {  // no more threads to be had: the team stays smaller
-      delete helper;
+      std::thread([own = helper.get()] { own->live(); }).detach();
+    } catch (const std::exception&) {  // no more threads to be had: the team stays smaller
       started = false;
     }
 #ifdef TWOLAYER_HAS_PTHREADS
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 #endif
+    if (started) idle_.push_back(helper.release());
     return started;
   }
 
@@ -336,7 +335,13 @@ bool Team::hire() {
     until_ = since_ + 10ms;
     return false;
   }
-  work_ = std::make_shared<Work>(static_cast<int>(helpers_.size()) + 1);
+  try {
+    work_ = std::make_shared<Work>(static_cast<int>(helpers_.size()) + 1);
+  } catch (...) {
+    pool().give_back(helpers_);
+    helpers_.clear();
+    throw;
+  }
   for (std::size_t i = 0; i < helpers_.size(); ++i) helpers_[i]->engage(work_, i + 1);
   return true;
 }
@@ -351,9 +356,9 @@ void Team::let_go() {
   helpers_.clear();
 }
 
-void Team::run(std::int64_t pieces, Call call, const void* context) {
+void Team::run(std::int64_t pieces, double nanoseconds, Call call, const void* context) {
   constexpr int often = 64;
-  work_->open(pieces, call, context);
+  work_->open(pieces, nanoseconds, call, context);
   own_ += work_->take_part(work_->phase.load(std::memory_order_relaxed), 0);
   pieces_ += pieces;
   const auto done = [&] { return work_->left.load(std::memory_order_acquire) == 0; };

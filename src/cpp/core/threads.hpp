@@ -20,6 +20,14 @@ int default_threads();
 
 bool has_openmp();
 
+// How many of what takes this long on one thread make a piece that is worth the few hundred
+// nanoseconds until another member learns of it.
+inline std::int64_t grain_of(double nanoseconds) {
+  constexpr double worth_sharing = 2000;
+  return nanoseconds >= worth_sharing ? 1
+                                      : static_cast<std::int64_t>(worth_sharing / nanoseconds) + 1;
+}
+
 // The members of one call, the caller among them. A phase is over when its pieces are done, not
 // when all members have come by: one that lost its CPU to another program, or never got one, costs
 // its share of the work and no more. Which member computes a number never changes it.
@@ -30,13 +38,15 @@ class Team {
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
 
-  // Calls body(part, rank) for ranges that make up [0, total), multiples of `grain` but for the
-  // last, and returns when all are done. No two calls at a time have the same rank, 0 <= rank <
-  // threads, and rank 0 is the caller. Work of a single grain is done by the caller. The body must
-  // not throw.
+  // Calls body(part, rank) for ranges that make up [0, total), of which each takes about so many
+  // nanoseconds on one thread, and returns when all are done. Ranges are multiples of `neighbours`
+  // but for the last. No two calls at a time have the same rank, 0 <= rank < threads, and rank 0 is
+  // the caller. Little work is done by the caller alone. The body must not throw.
   template <class Body>
-  void share(std::int64_t total, std::int64_t grain, const Body& body) {
-    grain = std::max(grain, total / most_pieces + 1);
+  void share(std::int64_t total, double nanoseconds_each, const Body& body,
+             std::int64_t neighbours = 1) {
+    const std::int64_t grain =
+        std::max({neighbours, grain_of(nanoseconds_each), total / most_pieces + 1});
     const std::int64_t pieces = (total + grain - 1) / grain;
     if (wanted_ == 1 || pieces < 2 || !staffed()) {
       if (total > 0) body(Range{0, total}, 0);
@@ -46,7 +56,7 @@ class Team {
       body(Range{p.begin * grain, std::min(p.end * grain, total)}, rank);
     };
     run(
-        pieces,
+        pieces, static_cast<double>(total) * nanoseconds_each,
         [](const void* context, Range p, int rank) {
           (*static_cast<const decltype(call)*>(context))(p, rank);
         },
@@ -66,7 +76,7 @@ class Team {
   bool rested();
   bool hire();
   void let_go();
-  void run(std::int64_t pieces, Call call, const void* context);
+  void run(std::int64_t pieces, double nanoseconds, Call call, const void* context);
   void wait_for_the_others();
   void judge();
 
@@ -82,13 +92,5 @@ class Team {
   std::int64_t own_ = 0;       // of them the caller's
   int phases_ = 0;
 };
-
-// Grain of work in which a unit takes this long on one thread: a piece is worth the few hundred
-// nanoseconds that it takes another member to learn of it.
-inline std::int64_t grain_of(double nanoseconds) {
-  constexpr double worth_sharing = 2000;
-  return nanoseconds >= worth_sharing ? 1
-                                      : static_cast<std::int64_t>(worth_sharing / nanoseconds) + 1;
-}
 
 }  // namespace twolayer

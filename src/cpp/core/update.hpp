@@ -104,7 +104,7 @@ void update_pass(const Network<typename P::Scalar>& network, Workspace<P>& work,
   const auto update = [&](Range part, int rank) {
     update_part(network, work, data, rows, reg, part, static_cast<std::size_t>(rank), of_layer);
   };
-  team.share(total, std::max(most_panels, grain_of(of_each)), update);
+  team.share(total, of_each, update, most_panels);
 }
 
 // The parameters of one kind in one layer, with their gradient in memory.
@@ -120,7 +120,7 @@ void apply(const std::vector<Flat<T>>& flat, T scale, const OptimizerStep<T>& st
     FlatUpdate<T> update = of.update;
     update.scale = scale;
     update.step = step;
-    team.share(of.size / panel_width, grain_of(of_an_element * panel_width),
+    team.share(of.size / panel_width, of_an_element * panel_width,
                [&](Range panels, int) { kernels<T>().update_flat(update, elements_of(panels)); });
   }
 }
