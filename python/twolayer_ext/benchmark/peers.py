@@ -290,7 +290,12 @@ class ScikitLearn(Contender):
     peer = "sklearn"
 
     def variants(self, case: Case, threads: int) -> list[Variant]:
-        """Try one batch a call, or ten, which it cuts itself; to predict, all rows or chunks."""
+        """Try one batch a call, or ten, which it cuts itself; to predict, all rows or chunks.
+
+        Its net for two classes has one output, and so is another one.
+        """
+        if case.layer_sizes[-1] == 2:
+            return []
         details = ["1 batch a call", "10 batches a call"]
         if case.task == "predict":
             details = ["", f"{CHUNK} rows at once"]

@@ -241,10 +241,10 @@ class Pool {
     sum_.stalled += record.stalled;
     sum_.pieces += record.pieces;
     sum_.own += record.own;
-    if (sum_.elapsed >= 2ms) {
+    if (sum_.elapsed >= 10ms) {
       const bool too_busy =
-          sum_.stalled * 3 > sum_.elapsed || (sum_.pieces - sum_.own) * 5 < sum_.pieces;
-      rest_ = too_busy ? std::min<Clock::duration>(rest_ * 2 + 50ms, 1s) : Clock::duration{};
+          sum_.stalled * 2 > sum_.elapsed || (sum_.pieces - sum_.own) * 5 < sum_.pieces;
+      rest_ = too_busy ? std::min<Clock::duration>(rest_ * 2 + 20ms, 1s) : Clock::duration{};
       until_ = (now + rest_).time_since_epoch().count();
       sum_ = {};
     }
