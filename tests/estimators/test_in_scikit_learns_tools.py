@@ -44,6 +44,7 @@ def both(tool):
 
 
 def test_pipeline():
+    pytest.importorskip("pandas", reason="pandas is not installed: pip install pandas")
     raw = load_breast_cancer(as_frame=True)
     weights = np.random.default_rng(0).random(len(Y))
 
@@ -53,7 +54,6 @@ def test_pipeline():
         pipeline.set_params(**{f"{name}__alpha": 0.1})
         return pipeline.fit(raw.data, Y, **{f"{name}__sample_weight": weights})
 
-    pytest.importorskip("pandas")
     ours, theirs = both(tool)
     assert ours[-1].alpha == 0.1
     assert list(ours[-1].feature_names_in_) == list(raw.data.columns)

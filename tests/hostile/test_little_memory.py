@@ -62,11 +62,11 @@ def test_before_there_are_threads():
 def test_threads_that_cannot_be_begun_are_done_without():
     play("""
 import ctypes
+alone = bits(trained(threads=1))           # imports what the other user may not read
 resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
 libc = ctypes.CDLL(None)
 if os.getuid() == 0:                       # to whom the limit does not apply
     assert libc.prctl(38, 1, 0, 0, 0) == 0
     assert libc.setresuid(65534, 65534, 65534) == 0
-alone = bits(trained(threads=1))
 assert bits(trained(threads=4)) == alone
 """)

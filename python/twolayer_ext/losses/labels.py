@@ -55,8 +55,9 @@ def values(y: ArrayLike, name: str) -> Array:
         array = _of_one_kind(array, name)
     if array.dtype.kind not in _KIND_OF_DTYPE:
         raise TypeError(f"{name}: type {array.dtype}; must be numbers, strings or booleans")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+    outside = ~np.isfinite(array) if array.dtype.kind == "f" else np.False_
+    if outside.any():
+        place = tuple(int(i) for i in np.argwhere(outside)[0])
         raise ValueError(f"{name}: {array[place]} {_where(place)}; must be finite everywhere")
     return array
 

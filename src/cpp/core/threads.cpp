@@ -63,10 +63,11 @@ void relax() {
 
 using Clock = std::chrono::steady_clock;
 
-// Looks at done() for some tens of microseconds, more than a balanced phase waits.
+constexpr int long_spin = 4000;  // some tens of microseconds, more than a balanced phase waits
+constexpr int short_spin = 100;  // a microsecond or less
+
 template <class Done>
-bool soon(const Done& done) {
-  constexpr int spins = 4000;
+bool soon(const Done& done, int spins = long_spin) {
   for (int i = 0; i < spins; ++i) {
     if (done()) return true;
     relax();
@@ -241,7 +242,7 @@ class Pool {
     sum_.stalled += record.stalled;
     sum_.pieces += record.pieces;
     sum_.own += record.own;
-    if (sum_.elapsed >= 10ms) {
+    if (sum_.elapsed >= 10ms && sum_.pieces > 0) {
       const bool too_busy =
           sum_.stalled * 2 > sum_.elapsed || (sum_.pieces - sum_.own) * 5 < sum_.pieces;
       rest_ = too_busy ? std::min<Clock::duration>(rest_ * 2 + 20ms, 1s) : Clock::duration{};
@@ -348,7 +349,7 @@ bool Team::hire() {
 
 void Team::let_go() {
   if (work_ == nullptr) return;
-  judge();
+  if (!resting_) judge();
   work_->phase.store(Work::closed, std::memory_order_release);
   work_->phase.notify_all();
   work_.reset();
@@ -362,18 +363,19 @@ void Team::run(std::int64_t pieces, double nanoseconds, Call call, const void* c
   own_ += work_->take_part(work_->phase.load(std::memory_order_relaxed), 0);
   pieces_ += pieces;
   const auto done = [&] { return work_->left.load(std::memory_order_acquire) == 0; };
-  if (!soon(done)) wait_for_the_others();
+  if (!soon(done, short_spin)) wait_for_the_others();
   if (++phases_ % often == 0) judge();
 }
 
-// Somebody has lost the CPU in the middle of a piece, or works on a long one.
+// Somebody works on a long piece, or has lost the CPU in the middle of one, to this thread perhaps.
 void Team::wait_for_the_others() {
   const auto begin = Clock::now();
+  const bool awake = soon([&] { return work_->left.load(std::memory_order_acquire) == 0; });
   for (std::int32_t left; (left = work_->left.load(std::memory_order_acquire)) != 0;) {
     work_->left.wait(left, std::memory_order_acquire);
   }
   stalled_ += Clock::now() - begin;
-  judge();
+  if (!awake) judge();
 }
 
 void Team::judge() {
