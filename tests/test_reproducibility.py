@@ -141,9 +141,12 @@ def test_steps_allocate_nothing(machine: Machine, program: Path) -> None:
     lines = output(machine, program, "allocations", "1", "2")
     assert len(lines) == 3 * 3 * 2  # types, recipes, numbers of threads
     for line in lines:
-        made, one_step, fifty_steps = map(int, line.split()[-3:])
+        threads, made, one_step, fifty_steps = map(int, line.split()[-4:])
         assert made > 0, "the trainer's own allocations were not counted"
-        assert one_step == fifty_steps, line
+        if threads == 1:
+            assert one_step == fifty_steps, line
+        else:  # a team may find its helpers in one call and, on a busy machine, none in the other
+            assert abs(fifty_steps - one_step) < 49, line  # less than one a step
 
 
 @pytest.fixture(scope="module")

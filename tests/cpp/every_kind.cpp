@@ -293,7 +293,10 @@ class Kind {
       trainer.run(network, data, rows().slice(0, length), rates.data(), losses.data(), never);
       return allocations() - before;
     };
-    if (allocated(batch_size) != allocated(count)) throw std::runtime_error("a step allocated");
+    // A larger team may find helpers in one call and, on a busy machine, none in the other.
+    if (threads_ == 1 && allocated(batch_size) != allocated(count)) {
+      throw std::runtime_error("a step allocated");
+    }
     return hash.value();
   }
 
