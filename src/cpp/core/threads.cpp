@@ -244,7 +244,7 @@ class Pool {
     sum_.own += record.own;
     if (sum_.elapsed >= 10ms && sum_.pieces > 0) {
       const bool too_busy =
-          sum_.stalled * 2 > sum_.elapsed || (sum_.pieces - sum_.own) * 5 < sum_.pieces;
+          sum_.stalled * 3 > sum_.elapsed || (sum_.pieces - sum_.own) * 5 < sum_.pieces;
       rest_ = too_busy ? std::min<Clock::duration>(rest_ * 2 + 20ms, 1s) : Clock::duration{};
       until_ = (now + rest_).time_since_epoch().count();
       sum_ = {};
