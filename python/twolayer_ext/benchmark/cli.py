@@ -23,9 +23,16 @@ from twolayer_ext.benchmark.time_to_accuracy.course import load_split
 from twolayer_ext.benchmark.time_to_accuracy.goals import GOALS, goals_named
 from twolayer_ext.benchmark.time_to_accuracy.race import race
 from twolayer_ext.benchmark.time_to_accuracy.racers import Racer, racers
+from twolayer_ext.benchmark.versions import report as versions_report
+from twolayer_ext.benchmark.versions import snapshot
+from twolayer_ext.benchmark.versions.contest import FEWEST_ROUNDS, compare
 from twolayer_ext.files.writing import check_writable
 
 _ROUNDS = 5
+_COMPARE_ROUNDS = 9
+# Seconds of a turn of --compare.
+_TURN = 0.3
+_QUICK_TURN = 0.02
 _QUICK_ROWS = 7000
 _QUICK_CONTEST_ROWS = 400
 
@@ -54,8 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rounds",
         type=int,
         metavar="N",
-        default=_ROUNDS,
-        help="medians are of this many interleaved rounds, or seeds (default: %(default)s)",
+        help="medians are of this many interleaved rounds, or seeds "
+        f"(default: {_ROUNDS}, of --compare {_COMPARE_ROUNDS})",
     )
     parser.add_argument("--json", metavar="FILE", help="write everything that was measured")
     parser.add_argument("--plot", metavar="FILE", help="draw bars and roofline (.png, .svg, .pdf)")
@@ -107,10 +114,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "and times to fit and to predict; all or these of "
         + ", ".join(problem.name for problem in PROBLEMS),
     )
+    parser.add_argument(
+        "--save",
+        metavar="FOLDER",
+        help="measure nothing: keep the package as it is installed, to be compared with later",
+    )
+    parser.add_argument(
+        "--compare",
+        metavar="FOLDER",
+        help="the cases by the version that was saved there and by this one, in turns, each in a "
+        "process of its own: which is faster, and whether both compute the same bits",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the benchmark and print its tables; 1 if a contender was wrong or failed."""
+    if arguments.save is not None:
+        return _save(arguments)
+    if arguments.compare is not None:
+        return _compare(arguments)
     if arguments.estimators is not None:
         return _estimators(arguments)
     if arguments.time_to_accuracy is not None:
@@ -119,7 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError("--tune: given; must come with --time-to-accuracy")
     cases = cases_named(arguments.cases)
     settings = Settings(
-        rounds=checks.integer("--rounds", arguments.rounds, minimum=1),
+        rounds=checks.integer("--rounds", _rounds(arguments), minimum=1),
         threads=checks.thread_count(arguments.threads),
         neighbours=checks.integer("--neighbours", arguments.neighbours, minimum=0, maximum=1000),
     )
@@ -133,11 +155,7 @@ def run(arguments: argparse.Namespace) -> int:
             limit=_QUICK_ROWS,
         )
     _check_outputs(arguments)
-    dtypes = [
-        checks.choice("--dtypes", name, tuple(TOLERANCES))
-        for name in arguments.dtypes or ["float32"]
-    ]
-    contenders = own_contenders(settings.threads, dtypes)
+    contenders = own_contenders(settings.threads, _dtypes(arguments))
     if arguments.peers:
         contenders += peer_contenders()
 
@@ -161,7 +179,7 @@ def _estimators(arguments: argparse.Namespace) -> int:
     _refuse(arguments, "estimators", "cases", "dtypes", "plot", "peers", "tune", "time_to_accuracy")
     problems = problems_named(arguments.estimators)
     settings = ContestSettings(
-        seeds=checks.integer("--rounds", arguments.rounds, minimum=2),
+        seeds=checks.integer("--rounds", _rounds(arguments), minimum=2),
         threads=None if arguments.threads is None else checks.thread_count(arguments.threads),
     )
     if arguments.quick:
@@ -184,6 +202,54 @@ def _estimators(arguments: argparse.Namespace) -> int:
     return int(any(reason != NO_IMAGES for reason in left_out.values()))
 
 
+def _save(arguments: argparse.Namespace) -> int:
+    """Keep this version as a folder."""
+    _refuse(arguments, "save", "compare", "cases", "dtypes", "peers", "json", "plot", "quick")
+    _refuse(arguments, "save", "estimators", "time_to_accuracy", "tune")
+    snapshot.save(arguments.save)
+    print(f"saved {snapshot.running() / snapshot.PACKAGE} as {arguments.save}")
+    return 0
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    """Give turns to a saved version and this one; 1 if this one is slower anywhere."""
+    _refuse(arguments, "compare", "peers", "plot", "estimators", "time_to_accuracy", "tune")
+    before = snapshot.check(arguments.compare)
+    rounds = _COMPARE_ROUNDS if arguments.rounds is None else arguments.rounds
+    threads = checks.thread_count(arguments.threads)
+    _check_outputs(arguments)
+    table = tables.Table(versions_report.HEADINGS, versions_report.WIDTHS)
+    results = compare(
+        before,
+        snapshot.running(),
+        cases_named(arguments.cases),
+        dtypes=_dtypes(arguments),
+        threads=threads,
+        rounds=checks.integer("--rounds", rounds, minimum=FEWEST_ROUNDS),
+        seconds=_QUICK_TURN if arguments.quick else _TURN,
+        rows=_QUICK_ROWS if arguments.quick else None,
+        data=arguments.data,
+        say=_say,
+        done=lambda result: table.row(versions_report.row(result)),
+    )
+    about = machine.describe(threads)
+    print(f"\n{versions_report.summary(results)}")
+    if arguments.json:
+        reports.write_json(versions_report.as_json(about, results), arguments.json)
+    return int(any(result.verdict == "slower" for result in results))
+
+
+def _rounds(arguments: argparse.Namespace) -> int:
+    return _ROUNDS if arguments.rounds is None else int(arguments.rounds)
+
+
+def _dtypes(arguments: argparse.Namespace) -> list[str]:
+    return [
+        checks.choice("--dtypes", name, tuple(TOLERANCES))
+        for name in arguments.dtypes or ["float32"]
+    ]
+
+
 def _refuse(arguments: argparse.Namespace, mode: str, *names: str) -> None:
     """Raise ValueError if one of these was given beside `mode`."""
     for name in names:
@@ -196,7 +262,7 @@ def _time_to_accuracy(arguments: argparse.Namespace) -> int:
     """Race to the goals and print a table each; 1 if a contender failed."""
     _refuse(arguments, "time_to_accuracy", "cases", "dtypes")
     goals = goals_named(arguments.time_to_accuracy)
-    rounds = checks.integer("--rounds", arguments.rounds, minimum=1)
+    rounds = checks.integer("--rounds", _rounds(arguments), minimum=1)
     threads = checks.thread_count(arguments.threads)
     _check_outputs(arguments)
     split = load_split(arguments.data, _QUICK_ROWS if arguments.quick else None)

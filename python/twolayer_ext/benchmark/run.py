@@ -120,12 +120,13 @@ class UnfitError(Exception):
 
 
 @dataclass
-class _Entry:
+class Entry:
     """A contender that takes part in a case's rounds."""
 
     contender: Contender
     session: Session
     check: Check
+    rate: float  # samples a second of the trial
     steps: int  # of one pass
     passes: int
     seconds: list[float] = field(default_factory=list)
@@ -162,19 +163,24 @@ def benchmark(
     before = machine.stolen_time()
     with machine.neighbours(settings.neighbours):
         for case in cases:
-            if case.data == "digits":
-                workload = make_workload(case, load_digits(), settings.limit)
-            elif case.data == "table":
-                workload = make_workload(case, made_up_table(case), settings.limit)
-            else:
-                if images is None:
-                    say("loading images ...")
-                    images = load_images(data)
-                workload = make_workload(case, images, settings.limit)
+            if case.data == "cifar10" and images is None:
+                say("loading images ...")
+                images = load_images(data)
+            workload = make_workload(case, data_of(case, images), settings.limit)
             result = measure_case(workload, contenders, settings, say)
             report.results.append(result)
             done(result)
     return replace(report, stolen=machine.stolen_share(before))
+
+
+def data_of(case: Case, images: Images | None) -> Images:
+    """Return what a case works on; `images` are those of the cases on CIFAR-10."""
+    if case.data == "digits":
+        return load_digits()
+    if case.data == "table":
+        return made_up_table(case)
+    assert images is not None
+    return images
 
 
 def measure_case(
@@ -184,14 +190,14 @@ def measure_case(
     case = workload.case
     say(f"{case.name}: the float64 twin's {case.title} ...")
     judge = Judge(workload)
-    entries: list[_Entry] = []
+    entries: list[Entry] = []
     left_out: dict[str, str] = {}
     for contender in contenders:
         reason = contender.unavailable()
         if reason is None:
             say(f"{case.name}: trying {contender.name} ...")
             try:
-                entries.append(_prepare(contender, judge, settings))
+                entries.append(prepare(contender, judge, settings))
             except UnfitError as error:
                 reason = str(error)
             except Exception as error:  # whatever a library of any version may raise
@@ -209,7 +215,7 @@ def measure_case(
     for number in range(settings.rounds):
         say(f"{case.name}: round {number + 1} of {settings.rounds} ...")
         for entry in entries:
-            entry.seconds.append(_time(entry.session, entry.steps, entry.passes))
+            entry.seconds.append(time_once(entry.session, entry.steps, entry.passes))
         peaks.probe()
     return CaseResult(
         case=case,
@@ -231,7 +237,7 @@ def measure_case(
     )
 
 
-def _prepare(contender: Contender, judge: Judge, settings: Settings) -> _Entry:
+def prepare(contender: Contender, judge: Judge, settings: Settings) -> Entry:
     """Return the contender's fastest variant, checked; raise UnfitError if it is wrong."""
     workload = judge.workload
     best: tuple[float, Session] | None = None
@@ -251,22 +257,23 @@ def _prepare(contender: Contender, judge: Judge, settings: Settings) -> _Entry:
             f"is allowed"
         )
     steps, passes = _plan(session, rate, settings)
-    _time(session, steps, 1)  # warm-up: what is new in shape is compiled here
-    return _Entry(contender, session, check, steps, passes)
+    time_once(session, steps, 1)  # warm-up: what is new in shape is compiled here
+    return Entry(contender, session, check, rate, steps, passes)
 
 
-def _steps(workload: Workload) -> int:
+def steps_of_epoch(workload: Workload) -> int:
+    """Return the steps of an epoch, or 1 for a prediction."""
     return len(workload.order) // workload.case.batch_size or 1
 
 
 def _trial(session: Session, seconds: float) -> float:
     """Return samples a second of a short run, which is made longer until it lasts `seconds`."""
     case = session.case
-    most = _steps(session.workload)
+    most = steps_of_epoch(session.workload)
     steps, passes = min(2, most), 1
-    _time(session, steps, passes)  # warm-up
+    time_once(session, steps, passes)  # warm-up
     while True:
-        elapsed = _time(session, steps, passes)
+        elapsed = time_once(session, steps, passes)
         if elapsed >= seconds / 2:
             return steps * passes * case.batch_size / elapsed
         grow = min(8.0, 1.2 * seconds / elapsed) if elapsed > 0 else 8.0
@@ -278,14 +285,14 @@ def _trial(session: Session, seconds: float) -> float:
 
 def _plan(session: Session, rate: float, settings: Settings) -> tuple[int, int]:
     """Return steps a pass, and passes: a whole epoch, several, or a part of one."""
-    most = _steps(session.workload)
+    most = steps_of_epoch(session.workload)
     epoch_seconds = most * session.case.batch_size / rate
     if epoch_seconds > settings.longest:
         return max(1, int(most * settings.longest / epoch_seconds)), 1
     return most, math.ceil(settings.shortest / epoch_seconds)
 
 
-def _time(session: Session, steps: int, passes: int) -> float:
+def time_once(session: Session, steps: int, passes: int) -> float:
     """Return the seconds of the work alone, from the initial parameters on."""
     session.reset()
     rows = session.workload.order[: steps * session.case.batch_size]
@@ -299,7 +306,7 @@ def _time(session: Session, steps: int, passes: int) -> float:
         return time.perf_counter() - started
 
 
-def _timing(entry: _Entry) -> Timing:
+def _timing(entry: Entry) -> Timing:
     session = entry.session
     rows = entry.steps * session.case.batch_size
     return Timing(
