@@ -82,6 +82,11 @@ class Case:
         return 2 * (3 * self.weights - self.layer_sizes[0] * self.layer_sizes[1])
 
     @property
+    def flops_of_step(self) -> int:
+        """Useful operations of a step, or of one pass over the rows to predict."""
+        return self.batch_size * self.flops_per_sample
+
+    @property
     def title(self) -> str:
         """One line that says all, but for the data."""
         net = "-".join(map(str, self.layer_sizes))

@@ -29,6 +29,9 @@ from twolayer_ext.checks import Array, Parameters
 from twolayer_ext.engine import RowNumbers
 
 COMPILE_SECONDS = 90  # how long torch.compile may take for one line before it counts as unusable
+# Of operations: compiled steps below are given one thread, others all, where each would cost a
+# compilation.
+SMALL_STEP = 2e7
 _COMPILE_TEST = "import torch; torch.compile(lambda x: x.sin() + 1)(torch.ones(8))"
 
 
@@ -57,6 +60,8 @@ class Torch(Contender):
         if self.compiled:  # every variant costs a compilation
             details, data = details[:1], ["float32"]
         counts = sorted({1, threads})
+        if self.compiled:
+            counts = counts[-1:] if case.flops_of_step > SMALL_STEP else counts[:1]
         return [Variant(*v) for v in itertools.product(counts, data, details)]
 
     def start(self, workload: Workload, variant: Variant) -> Session:

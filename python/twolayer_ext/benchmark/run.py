@@ -52,10 +52,10 @@ class Settings:
 
     rounds: int = 5
     threads: int = 1
-    shortest: float = 0.5
-    longest: float = 6.0
-    trial: float = 0.3
-    probe: float = 0.1
+    shortest: float = 0.2
+    longest: float = 0.6
+    trial: float = 0.1
+    probe: float = 0.05
     limit: int | None = None
     neighbours: int = 0
 

@@ -135,7 +135,13 @@ struct Team::Work {
     if (nanoseconds >= worth_waking) phase.notify_all();
   }
 
-  // Takes part in a phase until nothing is left to take; returns how many pieces it has done.
+  void report(std::int64_t pieces) {
+    const auto done = static_cast<std::int32_t>(pieces);
+    if (left.fetch_sub(done, std::memory_order_acq_rel) == done) left.notify_one();
+  }
+
+  // Takes part in a phase until nothing is left to take; returns how many pieces it has done. Those
+  // of its own part it reports together: with many members the counter is what they meet at most.
   std::int64_t take_part(std::uint32_t in_phase, std::size_t rank) {
     std::int64_t sum = 0;
     const Call run = call.load(std::memory_order_relaxed);
@@ -157,11 +163,11 @@ struct Team::Work {
         }
         const auto first = static_cast<std::int64_t>(mine);
         run(with, {first, first + static_cast<std::int64_t>(count)}, static_cast<int>(rank));
-        const auto done = static_cast<std::int32_t>(count);
-        if (left.fetch_sub(done, std::memory_order_acq_rel) == done) left.notify_one();
         sum += static_cast<std::int64_t>(count);
+        if (i > 0) report(static_cast<std::int64_t>(count));
         seen = rest.load(std::memory_order_acquire);
       }
+      if (i == 0 && sum > 0) report(sum);
     }
     return sum;
   }
