@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from fuzz.readers import CORPUS, JOURNAL_HEADER, as_file
-from twolayer_ext import Network, losses
+from twolayer_ext import Network, losses, train
 from twolayer_ext.datasets.cifar10 import CLASS_NAMES
+from twolayer_ext.files.safetensors import write_safetensors
 
 PIXELS = np.arange(3072, dtype=np.uint8)[None]
 
@@ -82,6 +83,22 @@ def journal() -> bytes:
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
+def safetensors(arrays: dict[str, np.ndarray], **metadata: str) -> bytes:
+    path = as_file(b"")
+    write_safetensors(path, arrays, metadata)
+    return path.read_bytes()
+
+
+def checkpoint(**options: Any) -> bytes:
+    path = as_file(b"")
+    path.unlink()
+    x = np.arange(12, dtype=np.uint8).reshape(6, 2)
+    y = np.array(["a", "b"] * 3)
+    common: dict[str, Any] = {"hidden_sizes": (2,), "batch_size": 2, "epochs": 2, "seed": 0}
+    train(x, y, checkpoint=path, progress=False, threads=1, **(common | options))
+    return path.read_bytes()
+
+
 def compressed(content: bytes) -> bytes:
     """As the published archives are."""
     return gzip.compress(content, 9, mtime=0)
@@ -120,6 +137,15 @@ def seeds() -> Iterator[tuple[str, str, bytes]]:
     yield "cifar10_archive", "pickles_gzipped", compressed(archive("py"))
     yield "cifar10_archive", "nothing", bytes(1024)
     yield "journal", "runs", journal()
+    yield "safetensors", "two", safetensors({"a": arrays["float"], "b": arrays["uint8"]}, c="d")
+    yield (
+        "safetensors",
+        "types",
+        safetensors({"a": np.ones((), bool), "b": np.zeros((0, 2), "<i8")}),
+    )
+    yield "checkpoint", "sgd", checkpoint(optimizer="sgd", schedule=lambda step, steps: 1.0)
+    yield "checkpoint", "best", checkpoint(validation_fraction=0.34, early_stopping=1)
+    yield "checkpoint", "norm", checkpoint(batch_norm=True, average_epochs=1)
 
 
 def main() -> None:
